@@ -1,0 +1,1 @@
+"""cass: cross-architectural self-supervision for medical images."""

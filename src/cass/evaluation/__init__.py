@@ -1,0 +1,1 @@
+"""Measures of embeddings and predictions: arrays in, frozen results out."""

@@ -1,0 +1,1 @@
+"""Networks: the two branches, their heads and their files."""

@@ -1,0 +1,225 @@
+"""Branches: a timm backbone with its input normalisation and, where its weights bring one, a classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from cass.errors import ModelError, did_you_mean
+from cass.models.weights import classifier_width, weight_file
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """Which network a branch is and where it starts.
+
+    Attributes:
+        name: timm model name.
+        weights: ``imagenet`` (timm's own, downloaded), ``none`` (random), or a safetensors file or its folder.
+        image_size: Side of the square input, in pixels.
+        in_chans: Channels of the input.
+        args: Further keyword arguments of ``timm.create_model``.
+        option: Name of the user's option, for messages, such as ``--cnn``.
+    """
+
+    name: str
+    weights: str = "none"
+    image_size: int = 224
+    in_chans: int = 3
+    args: dict[str, Any] = field(default_factory=dict)
+    option: str = "--cnn"
+
+
+class Branch(nn.Module):
+    """One half of the pair: normalises images, embeds them and, where it has a head, maps to logits.
+
+    Args:
+        backbone: timm network without classifier: (B, C, S, S) to embeddings (B, D).
+        spec: What was built, kept for the file that the branch is saved to.
+        num_features: D.
+        mean: Channel means in [0, 1], C numbers.
+        std: Channel standard deviations, C positive numbers.
+        head: Linear classifier D to K, or None.
+        classifier: timm's name of the classifier, so that exported keys load into bare timm.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        *,
+        spec: BackboneSpec,
+        num_features: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        head: nn.Linear | None = None,
+        classifier: str = "head",
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+        self.spec = spec
+        self.num_features = num_features
+        self.classifier = classifier
+        self.set_normalization(mean, std)
+
+    def set_normalization(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        """Set the channel means and standard deviations of the input in [0, 1], C numbers each."""
+        self.register_buffer(
+            "mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1), persistent=False
+        )
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1), persistent=False)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Embed images.
+
+        Args:
+            images: (B, C, S, S) floats in [0, 1].
+
+        Returns:
+            Embeddings (B, D).
+        """
+        embedding: Tensor = self.backbone((images - self.mean) / self.std)
+        return embedding
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images to logits.
+
+        Args:
+            images: (B, C, S, S) floats in [0, 1].
+
+        Returns:
+            Logits (B, K) where the branch has a head, else embeddings (B, D).
+        """
+        embedding = self.embed(images)
+        return embedding if self.head is None else self.head(embedding)
+
+
+def build_branch(spec: BackboneSpec, *, seed: int) -> Branch:
+    """Build a branch from timm.
+
+    Args:
+        spec: Name, start and input of the network.
+        seed: Seed of the random numbers that the network starts from; torch's own generator is left alone.
+
+    Returns:
+        The branch, with the classifier that its weights bring as its head, else none; normalised as the
+        weights were trained, or with mean and spread 0.5 for random numbers.
+
+    Raises:
+        ModelError: For an unknown name, weights that are missing or do not fit, an image size that the
+            network cannot take, or further arguments that timm refuses.
+    """
+    if spec.name.split(".")[0] not in timm.list_models():
+        known = did_you_mean(spec.name, timm.list_models())
+        raise ModelError(f"{spec.option}: timm has no model {spec.name!r}", known or "See timm.list_models().")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network, loaded = _create(spec)
+    _check_patch_size(network, spec)
+    cfg = network.pretrained_cfg
+    classifier = cfg.get("classifier") if isinstance(cfg.get("classifier"), str) else "head"
+    trained_head = network.get_classifier() if loaded and network.num_classes > 0 else None
+    network.reset_classifier(0)
+    num_features = _probe(network, spec)
+    fits = isinstance(trained_head, nn.Linear) and trained_head.in_features == num_features
+    mean, std = ([0.5], [0.5]) if spec.weights == "none" else (list(cfg["mean"]), list(cfg["std"]))
+    return Branch(
+        network,
+        spec=spec,
+        num_features=num_features,
+        mean=_per_channel(mean, spec.in_chans),
+        std=_per_channel(std, spec.in_chans),
+        head=trained_head if fits else None,
+        classifier=str(classifier),
+    )
+
+
+def _create(spec: BackboneSpec) -> tuple[Any, bool]:
+    """Call timm; returns the network and whether weights were loaded into it."""
+    kwargs: dict[str, Any] = {**spec.args, "in_chans": spec.in_chans}
+    if spec.weights != "none":
+        kwargs["pretrained"] = True
+    if spec.weights not in ("none", "imagenet"):
+        path = weight_file(Path(spec.weights), option=f"{spec.option}-weights")
+        name = timm.get_pretrained_cfg(spec.name)
+        kwargs["pretrained_cfg_overlay"] = {"file": str(path)}
+        kwargs["num_classes"] = classifier_width(path, getattr(name, "classifier", None))
+    try:
+        try:
+            return timm.create_model(spec.name, img_size=spec.image_size, **kwargs), spec.weights != "none"
+        except TypeError as error:
+            if "img_size" not in str(error):  # convolutional networks take any size
+                raise
+            return timm.create_model(spec.name, **kwargs), spec.weights != "none"
+    except Exception as error:
+        raise _creation_error(spec, error) from None
+
+
+def _creation_error(spec: BackboneSpec, error: Exception) -> ModelError:
+    """Say in one line why timm could not build the network, and what to do."""
+    reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    if spec.weights == "imagenet":
+        return ModelError(
+            f"The ImageNet weights of {spec.name!r} could not be had ({type(error).__name__})",
+            f"Without internet, pass {spec.option}-weights FILE.safetensors, or none for a random start.",
+        )
+    if spec.weights != "none":
+        return ModelError(
+            f"{spec.option}-weights {spec.weights} does not fit {spec.name!r}: {reason}",
+            f"Check that the file was saved from {spec.name!r}.",
+        )
+    return ModelError(f"{spec.option} {spec.name!r} cannot be built: {reason}", f"Check {spec.option}-args.")
+
+
+def _check_patch_size(network: Any, spec: BackboneSpec) -> None:
+    """Refuse an image size that the patches of a Transformer do not tile: timm would cut the rest away."""
+    patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
+    if patch is None:
+        return
+    side = int(patch[0] if isinstance(patch, tuple | list) else patch)
+    if spec.image_size % side:
+        low = spec.image_size // side * side
+        sizes = " or ".join(str(size) for size in (low, low + side) if size)
+        raise ModelError(
+            f"--image-size {spec.image_size} is not a multiple of the patch size {side} of {spec.name!r}",
+            f"Use {sizes}.",
+        )
+
+
+def _probe(network: Any, spec: BackboneSpec) -> int:
+    """Run one blank image through the network: its embedding's width, or why the size does not do."""
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            embedding = network(torch.zeros(1, spec.in_chans, spec.image_size, spec.image_size))
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise ModelError(
+            f"{spec.option} {spec.name!r} cannot take images of {spec.image_size} px: {reason}",
+            "Choose another --image-size.",
+        ) from None
+    finally:
+        network.train(was_training)
+    if embedding.ndim != 2:
+        raise ModelError(
+            f"{spec.option} {spec.name!r} does not pool its features into one embedding",
+            "Choose a classification network.",
+        )
+    return int(embedding.shape[1])
+
+
+def _per_channel(values: Sequence[float], in_chans: int) -> list[float]:
+    """Spread the statistics of the trained channels over ``in_chans`` channels."""
+    if len(values) == in_chans:
+        return list(values)
+    return [sum(values) / len(values)] * in_chans

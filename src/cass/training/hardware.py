@@ -1,0 +1,68 @@
+"""What the machine offers: the device, the precision that it computes fast in, worker processes."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+
+from cass.config import ComputeSettings
+from cass.errors import ConfigError
+
+
+def accelerator(device: str) -> str:
+    """Choose Lightning's accelerator.
+
+    Args:
+        device: ``auto``, ``cpu``, ``gpu`` or ``mps``.
+
+    Returns:
+        ``cuda``, ``mps`` or ``cpu``.
+
+    Raises:
+        ConfigError: Where the device asked for is not there.
+    """
+    there = {"gpu": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        device = "gpu" if there["gpu"] else "cpu"
+    if not there[device]:
+        raise ConfigError(f"--device {device}: this machine has none that torch can use", "Use --device cpu.")
+    return "cuda" if device == "gpu" else device
+
+
+def precision(settings: ComputeSettings) -> Any:
+    """Choose Lightning's precision.
+
+    Args:
+        settings: The command's settings.
+
+    Returns:
+        ``bf16-mixed`` where asked for, or where it is left open and the hardware multiplies bf16 matrices;
+        else ``32-true``. A processor without AVX-512 BF16 or AMX emulates bf16 many times slower than
+        32-bit floats, so it never gets it by itself.
+    """
+    if settings.precision != "auto":
+        return "bf16-mixed" if settings.precision == "bf16" else "32-true"
+    if accelerator(settings.device) == "cuda":
+        return "bf16-mixed" if torch.cuda.get_device_capability() >= (8, 0) else "32-true"
+    if accelerator(settings.device) == "mps":
+        return "32-true"
+    return "bf16-mixed" if _cpu_has_bf16() else "32-true"
+
+
+def _cpu_has_bf16() -> bool:
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in checks)
+
+
+def torch_device(settings: ComputeSettings) -> torch.device:
+    """Return the torch device of the settings, for work outside Lightning."""
+    return torch.device(accelerator(settings.device))
+
+
+def workers(settings: ComputeSettings) -> int:
+    """Return how many processes prepare batches: as asked, else none beside a CPU and up to 8 beside a GPU."""
+    if settings.num_workers is not None:
+        return settings.num_workers
+    return 0 if accelerator(settings.device) == "cpu" else min(8, max(1, (os.cpu_count() or 2) - 1))

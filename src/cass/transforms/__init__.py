@@ -1,0 +1,1 @@
+"""Views: recipes of augmentation, as data."""
