@@ -39,7 +39,7 @@ def spread(embeddings: Tensor) -> float:
 
 
 def effective_rank(embeddings: Tensor) -> float:
-    """Measure how many directions the centred embeddings fill: the exponential of the entropy of their spectrum.
+    """Measure how many directions the centred embeddings fill: the exponential entropy of their spectrum.
 
     Args:
         embeddings: (N, D), N at least 2.
@@ -150,8 +150,8 @@ def verdict(start: Reading, now: Reading, *, chance: float) -> Verdict:
         or (rank_left < RANK_COLLAPSE and information_fell)
     )
     advice = (
-        "Do not use this branch as it is: lower --lr (1e-5 to 1e-4 with --optimizer adamw), train fewer epochs, "
-        "and compare with fine-tuning --without-pretraining."
+        "Do not use this branch as it is: lower --lr (1e-5 to 1e-4 with --optimizer adamw), train "
+        "fewer epochs, and compare with fine-tuning --without-pretraining."
         if collapsed
         else ""
     )

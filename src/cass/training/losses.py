@@ -49,7 +49,8 @@ def classification_loss(
         logits: (B, K).
         targets: (B, K) of 0 and 1.
         loss: ``cross_entropy`` (softmax), ``bce`` (sigmoids) or ``focal``: the former for multi-class sets
-            and the latter for multi-label ones, times alpha·(1 - p)^gamma, p the probability given to what is true.
+            and the latter for multi-label ones, times alpha·(1 - p)^gamma, where p is the probability that
+            was given to what is true.
         task: Multi-class or multi-label; multi-label always uses sigmoids.
         weights: (K,) class weights, or None.
         alpha: Factor of the focal loss.

@@ -1,0 +1,179 @@
+"""The collapse watch: measures both branches at the start, after every epoch, and at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cass.evaluation.collapse import Reading, Verdict, between_image_share, effective_rank, spread, verdict
+from cass.evaluation.knn import knn_balanced_accuracy
+from cass.models.backbones import Branch
+from cass.types import Task
+
+CHUNK = 64
+
+
+@dataclass(frozen=True)
+class WatchData:
+    """The fixed images that the watch looks at.
+
+    Attributes:
+        images: Validation images (N, C, S, S) in [0, 1].
+        first: One augmentation of the first M of them (M, C, S, S).
+        second: Another augmentation of the same images.
+        targets: Labels (N, K) of the validation images, or None where too few have one.
+        bank: Labelled training images (L, C, S, S) that the probe looks its neighbours up in, or None.
+        bank_targets: Their labels (L, K).
+        task: Multi-class or multi-label.
+        neighbours: Neighbours of the probe.
+    """
+
+    images: Tensor
+    first: Tensor
+    second: Tensor
+    targets: NDArray[np.uint8] | None
+    bank: Tensor | None
+    bank_targets: NDArray[np.uint8] | None
+    task: Task
+    neighbours: int
+
+    @property
+    def chance(self) -> float:
+        """Balanced accuracy of guessing: one over the classes, or one half where each label is a yes or no."""
+        if self.targets is None or self.task == "multilabel":
+            return 0.5
+        return 1.0 / max(1, int((self.targets.sum(axis=0) > 0).sum()))
+
+
+@contextmanager
+def evaluating(module: torch.nn.Module) -> Iterator[None]:
+    """Put a module into evaluation mode without gradients, and every part back as it was."""
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
+
+
+def embed_images(branch: Branch, images: Tensor) -> Tensor:
+    """Embed images in chunks, in 32-bit floats whatever the run's precision: bf16 rounding is itself a spread.
+
+    Args:
+        branch: The branch.
+        images: (N, C, S, S) floats in [0, 1].
+
+    Returns:
+        Embeddings (N, D) on the CPU.
+    """
+    device = branch.mean.device
+    with evaluating(branch), torch.autocast(device.type, enabled=False):
+        chunks = [
+            branch.embed(chunk.to(device).contiguous(memory_format=torch.channels_last)).float().cpu()
+            for chunk in torch.split(images, CHUNK)
+        ]
+    return torch.cat(chunks)
+
+
+def read_branch(branch: Branch, data: WatchData) -> Reading:
+    """Measure one branch.
+
+    Args:
+        branch: The branch; its mode and weights are left as they were.
+        data: The images to look at.
+
+    Returns:
+        What was measured; the probe is NaN without labels.
+    """
+    embeddings = embed_images(branch, data.images)
+    knn = float("nan")
+    if data.targets is not None and data.bank is not None and data.bank_targets is not None:
+        knn = knn_balanced_accuracy(
+            embed_images(branch, data.bank).numpy(),
+            data.bank_targets,
+            embeddings.numpy(),
+            data.targets,
+            k=data.neighbours,
+            task=data.task,
+        )
+    return Reading(
+        spread=spread(embeddings),
+        effective_rank=effective_rank(embeddings),
+        between_image_share=between_image_share(
+            embed_images(branch, data.first), embed_images(branch, data.second)
+        ),
+        knn_balanced_accuracy=knn,
+    )
+
+
+class CollapseWatch(pl.Callback):
+    """Measures every branch and says while it happens that one collapses.
+
+    Args:
+        branches: The branches by name.
+        data: The images to look at.
+        say: Function that shows a line to the user.
+    """
+
+    def __init__(self, branches: dict[str, Branch], data: WatchData, *, say: Any) -> None:
+        self.branches = branches
+        self.data = data
+        self.say = say
+        self.history: list[dict[str, Any]] = []
+
+    def measure(self, epoch: int) -> dict[str, Reading]:
+        """Measure all branches now and enter it in the history.
+
+        Args:
+            epoch: Epochs done.
+
+        Returns:
+            The readings by branch.
+        """
+        readings = {name: read_branch(branch, self.data) for name, branch in self.branches.items()}
+        self.history.append({"epoch": epoch} | {name: reading.to_dict() for name, reading in readings.items()})
+        return readings
+
+    def readings(self, name: str) -> list[Reading]:
+        """Return the readings of a branch so far, the start first."""
+        return [Reading(**entry[name]) for entry in self.history]
+
+    def verdict(self, name: str) -> Verdict:
+        """Judge a branch by its last reading."""
+        readings = self.readings(name)
+        return verdict(readings[0], readings[-1], chance=self.data.chance)
+
+    def on_train_start(self, trainer: pl.Trainer, _: pl.LightningModule) -> None:
+        """Measure the start, unless this is a run that continues."""
+        if not self.history:
+            self.measure(0)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Measure the epoch's last weights, log it, and speak up about a branch that has collapsed."""
+        readings = self.measure(trainer.current_epoch + 1)
+        for name, reading in readings.items():
+            for key, value in reading.to_dict().items():
+                module.log(f"{name}/{key}", value)
+            judged = self.verdict(name)
+            if judged.collapsed:
+                self.say(
+                    f"The {name} branch has COLLAPSED by epoch {trainer.current_epoch + 1}: {judged.reason}."
+                )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the history, for checkpoints."""
+        return {"history": self.history}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the history of the run that continues."""
+        self.history = list(state_dict["history"])
