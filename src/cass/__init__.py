@@ -1,1 +1,45 @@
-"""cass: cross-architectural self-supervision for medical images."""
+"""cass: a folder of mostly unlabelled medical images becomes a label-efficient classifier.
+
+A CNN and a Transformer learn together from one another (CASS, Cross-Architectural Self-Supervision,
+Singh & Cirrone, MLHC 2023), and each is then fine-tuned on few labels. Nothing leaves the machine.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from cass.errors import CassError
+
+if TYPE_CHECKING:
+    from cass.methods import list_methods
+    from cass.workflows.compare import compare
+    from cass.workflows.embed import embed
+    from cass.workflows.evaluate import evaluate
+    from cass.workflows.finetune import finetune
+    from cass.workflows.predict import predict
+    from cass.workflows.pretrain import pretrain
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CassError",
+    "__version__",
+    "compare",
+    "embed",
+    "evaluate",
+    "finetune",
+    "list_methods",
+    "predict",
+    "pretrain",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a verb when it is first used, so that importing cass stays fast and needs no torch."""
+    if name not in __all__:
+        raise AttributeError(f"module 'cass' has no attribute {name!r}")
+    home = "cass.methods" if name == "list_methods" else f"cass.workflows.{name}"
+    value = getattr(import_module(home), name)
+    globals()[name] = value  # the verb, not the module of the same name, is what stays
+    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lightning.pytorch as pl
 from lightning.pytorch.callbacks import WeightAveraging
 
 
@@ -25,6 +26,10 @@ class EpochAveraging(WeightAveraging):
     def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
         """Tell whether to take a sample now: at the end of epochs, from the first one on."""
         return epoch_idx is not None and epoch_idx >= self.first_epoch
+
+    def apply(self, module: pl.LightningModule) -> None:
+        """Put the average into the module, also where a run that continues has no epoch left to train."""
+        self._copy_average_to_current(module)
 
 
 def first_averaged_epoch(start: float, epochs: int) -> int | None:

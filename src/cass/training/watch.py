@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
 import numpy as np
@@ -18,6 +18,9 @@ from cass.evaluation.knn import knn_balanced_accuracy
 from cass.models.backbones import Branch
 from cass.types import Task
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 CHUNK = 64
 
 
@@ -29,7 +32,8 @@ class WatchData:
         images: Validation images (N, C, S, S) in [0, 1].
         first: One augmentation of the first M of them (M, C, S, S).
         second: Another augmentation of the same images.
-        targets: Labels (N, K) of the validation images, or None where too few have one.
+        labelled: Which validation images have a label (N,).
+        targets: Labels of those, 0 and 1, K columns; None where too few images have one.
         bank: Labelled training images (L, C, S, S) that the probe looks its neighbours up in, or None.
         bank_targets: Their labels (L, K).
         task: Multi-class or multi-label.
@@ -39,6 +43,7 @@ class WatchData:
     images: Tensor
     first: Tensor
     second: Tensor
+    labelled: NDArray[np.bool_]
     targets: NDArray[np.uint8] | None
     bank: Tensor | None
     bank_targets: NDArray[np.uint8] | None
@@ -101,7 +106,7 @@ def read_branch(branch: Branch, data: WatchData) -> Reading:
         knn = knn_balanced_accuracy(
             embed_images(branch, data.bank).numpy(),
             data.bank_targets,
-            embeddings.numpy(),
+            embeddings.numpy()[data.labelled],
             data.targets,
             k=data.neighbours,
             task=data.task,
@@ -130,6 +135,7 @@ class CollapseWatch(pl.Callback):
         self.data = data
         self.say = say
         self.history: list[dict[str, Any]] = []
+        self.final: dict[str, Any] | None = None
 
     def measure(self, epoch: int) -> dict[str, Reading]:
         """Measure all branches now and enter it in the history.
@@ -144,9 +150,45 @@ class CollapseWatch(pl.Callback):
         self.history.append({"epoch": epoch} | {name: reading.to_dict() for name, reading in readings.items()})
         return readings
 
+    def measure_final(self) -> None:
+        """Measure the weights that are saved, which averaging makes others than the last epoch's."""
+        self.measure(self.history[-1]["epoch"])
+        self.final = self.history.pop()
+
     def readings(self, name: str) -> list[Reading]:
-        """Return the readings of a branch so far, the start first."""
-        return [Reading(**entry[name]) for entry in self.history]
+        """Return the readings of a branch: the start, each epoch, and the saved weights once measured."""
+        entries = self.history if self.final is None else [*self.history, self.final]
+        return [Reading(**entry[name]) for entry in entries]
+
+    def table(self, rows: list[dict[str, Any]]) -> pd.DataFrame:
+        """Join the readings, the start's among them, with the rows of the epochs.
+
+        Args:
+            rows: One row an epoch, with ``epoch`` and ``train/loss``.
+
+        Returns:
+            A row an epoch from 0, with ``loss`` and ``{branch}/{measure}``.
+        """
+        import pandas as pd
+
+        losses = {row["epoch"]: row.get("train/loss") for row in rows}
+        return pd.DataFrame(
+            {"epoch": entry["epoch"], "loss": losses.get(entry["epoch"])}
+            | {f"{name}/{key}": value for name in self.branches for key, value in entry[name].items()}
+            for entry in self.history
+        )
+
+    def describe(self) -> str:
+        """Say the last readings in a few words, for a progress bar."""
+        if not self.history:
+            return ""
+        parts = (
+            f"{name}: spread {reading.spread:.3f} rank {reading.effective_rank:.0f} "
+            f"kNN {reading.knn_balanced_accuracy:.2f}"
+            for name in self.branches
+            for reading in self.readings(name)[-1:]
+        )
+        return "; ".join(parts)
 
     def verdict(self, name: str) -> Verdict:
         """Judge a branch by its last reading."""

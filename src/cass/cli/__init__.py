@@ -1,0 +1,30 @@
+"""The command line: parse, check the configuration, call the workflow, print the result."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from cass.errors import CassError
+
+
+def main() -> None:
+    """Run the command line and leave the process: code 0, 2 for what the user can mend, 130 for Ctrl-C."""
+    from cass.cli.app import app
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("cass")
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        app()
+    except CassError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write(
+            "Stopped. cass pretrain and cass compare continue with the same command and --resume.\n"
+        )
+        sys.exit(130)

@@ -1,0 +1,140 @@
+"""The commands. What they compute with is imported when they run, so that help answers at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from cass.cli.options import command
+from cass.config import (
+    CompareConfig,
+    EmbedConfig,
+    EvaluateConfig,
+    FinetuneConfig,
+    PredictConfig,
+    PretrainConfig,
+)
+
+app = typer.Typer(
+    name="cass",
+    help="Turn a folder of mostly unlabelled medical images into label-efficient classifiers. Nothing leaves "
+    "this machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _pretrain(config: PretrainConfig) -> None:
+    from cass.workflows.pretrain import run_pretrain
+
+    result = run_pretrain(config)
+    typer.echo(f"Wrote {result.out}")
+
+
+def _finetune(config: FinetuneConfig) -> None:
+    from cass.workflows.finetune import run_finetune
+
+    typer.echo(f"Wrote {run_finetune(config).out}")
+
+
+def _evaluate(config: EvaluateConfig) -> None:
+    from rich.console import Console
+
+    from cass.reports.tables import report_table
+    from cass.workflows.evaluate import run_evaluate
+
+    result = run_evaluate(config)
+    console = Console()
+    for name, report in result.reports.items():
+        console.print(f"\n[bold]{name}[/bold]")
+        console.print(report_table(report))
+    typer.echo(f"Wrote {result.out}")
+
+
+def _embed(config: EmbedConfig) -> None:
+    from cass.workflows.embed import run_embed
+
+    result = run_embed(config)
+    widths = ", ".join(f"{name} {width} numbers" for name, width in result.widths.items())
+    typer.echo(f"Wrote {result.out}: {result.images} images, {widths} each")
+
+
+def _predict(config: PredictConfig) -> None:
+    from cass.workflows.predict import run_predict
+
+    result = run_predict(config)
+    typer.echo(f"Wrote {result.out}: {result.images} images, classes {', '.join(result.classes)}")
+
+
+def _compare(config: CompareConfig) -> None:
+    from rich.console import Console
+
+    from cass.reports.tables import results_table
+    from cass.workflows.compare import run_compare
+
+    result = run_compare(config)
+    console = Console()
+    if result.generated:
+        console.print("\nThese images are generated: drawn by cass, not taken from patients.")
+    console.print(results_table(result.rows))
+    for name, entry in result.pretraining.summary["branches"].items():
+        state = "COLLAPSED" if entry["collapsed"] else "no collapse"
+        console.print(f"Collapse watch, {name}: {state} ({entry['reason']}). {entry['advice']}")
+    typer.echo(f"Wrote {result.out}")
+
+
+def _add(name: str, **kwargs: Any) -> None:
+    app.command(name)(command(**kwargs))
+
+
+_add(
+    "pretrain",
+    kind=PretrainConfig,
+    run=_pretrain,
+    arguments={"data": "[IMAGES]"},
+    summary="Train a CNN and a Transformer together, without labels, on all training images.",
+    example="cass pretrain scans/ --out runs/pretrain --epochs 50",
+)
+_add(
+    "finetune",
+    kind=FinetuneConfig,
+    run=_finetune,
+    arguments={"run": "RUN"},
+    summary="Train pretrained branches on a share of the labels.",
+    example="cass finetune runs/pretrain --labels labels.csv --out runs/tuned --label-fraction 0.1",
+)
+_add(
+    "evaluate",
+    kind=EvaluateConfig,
+    run=_evaluate,
+    arguments={"run": "RUN"},
+    summary="Measure fine-tuned branches on held-out images, with 95% intervals.",
+    example="cass evaluate runs/tuned --labels labels.csv --split test",
+)
+_add(
+    "embed",
+    kind=EmbedConfig,
+    run=_embed,
+    arguments={"run": "RUN", "data": "[IMAGES]"},
+    summary="Write the embeddings of images to a Parquet file.",
+    example="cass embed runs/pretrain scans/ --out embeddings.parquet",
+)
+_add(
+    "predict",
+    kind=PredictConfig,
+    run=_predict,
+    arguments={"run": "RUN", "data": "[IMAGES]"},
+    summary="Write the predictions of fine-tuned branches to a CSV file.",
+    example="cass predict runs/tuned new-scans/ --out predictions.csv",
+)
+_add(
+    "compare",
+    kind=CompareConfig,
+    run=_compare,
+    arguments={"data": "[IMAGES]"},
+    summary="Do the whole job: pretrain, fine-tune on 1%, 10% and 100% of the labels, evaluate beside no pretraining.",
+    example="cass compare labels.csv --out runs/compare --epochs 50",
+)

@@ -1,0 +1,160 @@
+"""``cass compare``: the whole job, beside the same networks without pretraining."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cass.config import CompareConfig, EvaluateConfig, FinetuneConfig, PretrainConfig, build_config
+from cass.data.manifest import load_manifest
+from cass.errors import DataError
+from cass.files import write_json, write_text
+from cass.reports.tables import ResultRow, results_markdown
+from cass.workflows.evaluate import EvaluateResult, run_evaluate
+from cass.workflows.finetune import run_finetune
+from cass.workflows.pretrain import PretrainResult, run_pretrain
+from cass.workflows.run_folder import SUMMARY, check_free, read_summary, write_start
+
+log = logging.getLogger("cass")
+
+STARTS = {False: "cass pretraining", True: "no pretraining"}
+
+
+@dataclass(frozen=True)
+class CompareResult:
+    """The whole job.
+
+    Attributes:
+        out: The run folder.
+        pretraining: The pretraining run.
+        rows: A row for each branch, start and label fraction, on the test images.
+        generated: Whether the images were drawn by cass.
+    """
+
+    out: Path
+    pretraining: PretrainResult
+    rows: list[ResultRow]
+    generated: bool
+
+
+def compare(
+    data: str | Path, *, out: str | Path, config: str | Path | None = None, **settings: Any
+) -> CompareResult:
+    """Pretrain, fine-tune at several label fractions, and evaluate beside no pretraining.
+
+    Args:
+        data: CSV manifest, folder with one sub-folder a class, or ``generated``.
+        out: Run folder to write.
+        config: YAML file with further settings.
+        settings: Fields of :class:`cass.config.CompareConfig` by name.
+
+    Returns:
+        The results on the test images.
+
+    Raises:
+        CassError: For anything that the user can mend, in one line.
+        Interrupted: Where it was stopped; ``resume=True`` continues with the first step not done.
+    """
+    values = settings | {"data": str(data), "out": Path(out)}
+    return run_compare(build_config(CompareConfig, values, source=Path(config) if config else None))
+
+
+def run_compare(config: CompareConfig) -> CompareResult:
+    """Do what :func:`compare` says, with a configuration that is already checked."""
+    if not config.resume:
+        check_free(config.out)
+    manifest = load_manifest(config.data, label_columns=config.label_columns)
+    if not manifest.classes:
+        raise DataError(f"{config.data} has no labels", "Pass a CSV with labels, or use cass pretrain.")
+    pretraining = _pretrain(config)
+    if not (config.out / SUMMARY).is_file():
+        write_start(config.out, config)
+    rows: list[ResultRow] = []
+    for fraction in sorted(config.label_fractions):
+        for without in STARTS:
+            evaluation = _finetune_and_evaluate(config, pretraining, fraction=fraction, without=without)
+            for branch, report in evaluation.reports.items():
+                rows.append(
+                    ResultRow(
+                        branch=branch,
+                        start=STARTS[without],
+                        label_fraction=fraction,
+                        n_labels=evaluation.summary["n_labels"],
+                        metrics=report.metrics,
+                    )
+                )
+    result = CompareResult(config.out, pretraining, rows, manifest.generated)
+    _write(result)
+    return result
+
+
+def _pretrain(config: CompareConfig) -> PretrainResult:
+    """Pretrain, or take the finished run."""
+    out = config.out / "pretrain"
+    if config.resume and (out / SUMMARY).is_file():
+        return PretrainResult(out, read_summary(out, written_by="cass pretrain"))
+    fields = {name: getattr(config, name) for name in PretrainConfig.model_fields}
+    return run_pretrain(PretrainConfig(**fields | {"out": out}))
+
+
+def _finetune_and_evaluate(
+    config: CompareConfig, pretraining: PretrainResult, *, fraction: float, without: bool
+) -> EvaluateResult:
+    """Fine-tune at one fraction from one start, or take the finished run, and evaluate on the test images."""
+    name = f"{fraction:g}-{'without' if without else 'with'}-pretraining"
+    out = config.out / "finetune" / name
+    shared = {key: getattr(config, key) for key in ("device", "precision", "num_workers", "label_columns")}
+    log.info("\n%g%% of the labels, %s:", 100 * fraction, STARTS[without])
+    if not (config.resume and out.exists()):
+        tuning = config.finetune.model_dump() | shared
+        if "seed" not in config.finetune.model_fields_set:
+            tuning["seed"] = config.seed
+        run_finetune(
+            FinetuneConfig(
+                **tuning,
+                run=pretraining.out,
+                labels=config.data,
+                out=out,
+                label_fraction=fraction,
+                without_pretraining=without,
+            )
+        )
+    return run_evaluate(EvaluateConfig(**shared, run=out, labels=config.data, seed=config.seed))
+
+
+def _write(result: CompareResult) -> None:
+    """Write the tables, the picture and the summary."""
+    import pandas as pd
+
+    from cass.reports.plots import plot_label_efficiency
+
+    records: list[dict[str, Any]] = [
+        {
+            "branch": row.branch,
+            "start": row.start,
+            "label_fraction": row.label_fraction,
+            "n_labels": row.n_labels,
+            "metric": name,
+            "value": interval.value,
+            "low": interval.low,
+            "high": interval.high,
+        }
+        for row in result.rows
+        for name, interval in row.metrics.items()
+    ]
+    out = result.out
+    what = "generated images (drawn by cass, not patients)" if result.generated else "test images"
+    write_text(out / "results.csv", pd.DataFrame(records).to_csv(index=False))
+    write_text(out / "results.md", f"Balanced accuracy on the {what}.\n\n{results_markdown(result.rows)}\n")
+    plot_label_efficiency(result.rows, out / "label-efficiency.png", title=f"Label efficiency on {what}")
+    write_json(
+        out / SUMMARY,
+        {
+            "kind": "compare",
+            "generated_data": result.generated,
+            "pretraining": result.pretraining.summary,
+            "results": records,
+        },
+    )

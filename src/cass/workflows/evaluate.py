@@ -1,0 +1,153 @@
+"""``cass evaluate``: measure fine-tuned branches on held-out images."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cass.config import EvaluateConfig, build_config
+from cass.data.manifest import Manifest
+from cass.data.splits import read_splits
+from cass.errors import DataError
+from cass.evaluation.report import ClassificationReport, classification_report
+from cass.files import write_json, write_text
+from cass.training.losses import probabilities
+from cass.workflows.inference import infer, load_branches
+from cass.workflows.inputs import make_plan
+from cass.workflows.predict import finetuned_summary, prediction_table
+from cass.workflows.run_folder import SPLITS, staged, write_start
+
+log = logging.getLogger("cass")
+
+MEAN = "mean of both"
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    """An evaluation.
+
+    Attributes:
+        out: Folder with the reports, tables, plots and predictions.
+        reports: Report by branch name; ``mean of both`` is that of the branches' mean probabilities.
+        summary: The fine-tuned run's summary.
+    """
+
+    out: Path
+    reports: dict[str, ClassificationReport]
+    summary: dict[str, Any]
+
+
+def evaluate(
+    run: str | Path, *, labels: str | Path, config: str | Path | None = None, **settings: Any
+) -> EvaluateResult:
+    """Measure fine-tuned branches on a split, with 95% bootstrap intervals.
+
+    Args:
+        run: Run folder of :func:`cass.finetune`; the evaluation is written to its folder ``evaluation``.
+        labels: CSV manifest, folder with one sub-folder a class, or ``generated``.
+        config: YAML file with further settings.
+        settings: Fields of :class:`cass.config.EvaluateConfig` by name.
+
+    Returns:
+        A report for each branch, and for their mean.
+
+    Raises:
+        CassError: For anything that the user can mend, in one line.
+    """
+    values = settings | {"run": Path(run), "labels": str(labels)}
+    return run_evaluate(build_config(EvaluateConfig, values, source=Path(config) if config else None))
+
+
+def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
+    """Do what :func:`evaluate` says, with a configuration that is already checked."""
+    from cass.reports.plots import plot_confusion
+    from cass.reports.tables import report_markdown
+
+    summary = finetuned_summary(config.run)
+    classes, task = tuple(summary["classes"]), summary["task"]
+    manifest = _split_images(config, classes=classes)
+    branches = load_branches(config.run, "both")
+    chunks = list(
+        infer(
+            manifest,
+            branches,
+            settings=config,
+            batch_size=config.batch_size,
+            output=lambda branch, images: probabilities(branch(images), task=task),
+        )
+    )
+    names = [name for chunk in chunks for name in chunk.names]
+    predicted: dict[str, NDArray[np.float32]] = {
+        branch: np.concatenate([chunk.outputs[branch] for chunk in chunks]) for branch in branches
+    }
+    if len(branches) > 1:
+        predicted[MEAN] = np.mean(list(predicted.values()), axis=0)
+    row_of = {name: row for row, name in enumerate(manifest.images)}
+    rows = np.array([row_of[name] for name in names])
+    targets = _align(manifest, classes)[rows]
+    groups = None if manifest.groups is None else manifest.groups[rows]
+    reports = {
+        branch: classification_report(
+            probability,
+            targets,
+            classes=classes,
+            task=task,
+            groups=groups,
+            resamples=config.resamples,
+            seed=config.seed,
+        )
+        for branch, probability in predicted.items()
+    }
+    out = config.run / "evaluation" / config.split
+    with staged(out, replace=True) as folder:
+        write_start(folder, config)
+        write_json(folder / "report.json", {name: report.to_dict() for name, report in reports.items()})
+        lines = [f"## {name}\n\n{report_markdown(report)}" for name, report in reports.items()]
+        write_text(folder / "report.md", "\n\n".join(lines) + "\n")
+        for name, report in reports.items():
+            stem = name.replace(" ", "-")
+            plot_confusion(report, folder / f"confusion-{stem}.png")
+            table = prediction_table(names, predicted[name], classes=classes, task=task)
+            write_text(folder / f"predictions-{stem}.csv", table.to_csv(index=False))
+    return EvaluateResult(out, reports, summary)
+
+
+def _split_images(config: EvaluateConfig, *, classes: tuple[str, ...]) -> Manifest:
+    """Return the labelled images of the split to evaluate on."""
+    plan = make_plan(
+        config.labels,
+        label_columns=config.label_columns,
+        seed=config.seed,
+        known=read_splits(config.run / SPLITS),
+    )
+    rows = np.flatnonzero((plan.splits == config.split) & plan.manifest.labelled)
+    if not len(rows):
+        raise DataError(
+            f"{config.labels} has no labelled image in the split {config.split!r}",
+            "Choose another --split, or label its images.",
+        )
+    unknown = [
+        name
+        for index, name in enumerate(plan.manifest.classes)
+        if name not in classes and plan.manifest.targets[rows, index].any()
+    ]
+    if unknown:
+        raise DataError(
+            f"Label {unknown[0]!r} in {config.labels} is unknown to {config.run}",
+            f"It was fine-tuned on {', '.join(classes)}.",
+        )
+    return plan.manifest.subset(rows)
+
+
+def _align(manifest: Manifest, classes: tuple[str, ...]) -> NDArray[np.uint8]:
+    """Put the label columns into the order of the run's classes."""
+    targets = np.zeros((len(manifest), len(classes)), dtype=np.uint8)
+    for index, name in enumerate(manifest.classes):
+        if name in classes:
+            targets[:, classes.index(name)] = manifest.targets[:, index]
+    return targets

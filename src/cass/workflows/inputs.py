@@ -1,0 +1,143 @@
+"""From what the user names to decoded images with splits."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cass.data.identity import image_digests
+from cass.data.manifest import Manifest, load_manifest
+from cass.data.splits import resolve_splits
+from cass.data.store import ImageStore, check_corrupt, decode_images
+from cass.errors import DataError
+from cass.types import SPLITS, Split
+
+log = logging.getLogger("cass")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A data set with the split of every image; nothing is decoded yet.
+
+    Attributes:
+        manifest: The data set, N images.
+        digests: Content digest of each image.
+        splits: (N,) of ``train``, ``val`` and ``test``.
+        source: Where the splits are from: ``given``, ``run`` or ``made``.
+    """
+
+    manifest: Manifest
+    digests: list[str]
+    splits: NDArray[np.str_]
+    source: str
+
+    def rows(self, *names: Split) -> NDArray[np.int64]:
+        """Return the rows of the named splits."""
+        return np.flatnonzero(np.isin(self.splits, names))
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return the images and the labelled images of each split."""
+        return {
+            name: {
+                "images": int((self.splits == name).sum()),
+                "labelled": int(((self.splits == name) & self.manifest.labelled).sum()),
+            }
+            for name in SPLITS
+        }
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Decoded images of some rows of a plan; every row number counts within them.
+
+    Attributes:
+        manifest: The chosen part of the data set, M images.
+        splits: (M,) of split names.
+        images: The decoded images.
+        corrupt: Reason by image name for those that could not be read.
+    """
+
+    manifest: Manifest
+    splits: NDArray[np.str_]
+    images: ImageStore
+    corrupt: dict[str, str]
+
+    def rows(self, name: Split, *, labelled: bool = False) -> NDArray[np.int64]:
+        """Return the readable rows of a split, all or only those with a label."""
+        chosen = self.splits == name
+        if labelled:
+            chosen &= self.manifest.labelled
+        chosen[list(self.images.corrupt)] = False
+        return np.flatnonzero(chosen)
+
+    def batch(self, rows: Sequence[int] | NDArray[np.int64]) -> Tensor:
+        """Return images (B, C, S, S) in [0, 1]."""
+        return self.images.batch(np.asarray(rows, dtype=np.int64))
+
+
+def make_plan(
+    source: str, *, label_columns: Sequence[str], seed: int, known: Mapping[str, Split] | None = None
+) -> Plan:
+    """Read a data set and settle its splits.
+
+    Args:
+        source: Folder, CSV, or ``generated``.
+        label_columns: 0/1 columns of a multi-label CSV.
+        seed: Seed of splits that cass makes.
+        known: Split by content digest of an earlier run, or None.
+
+    Returns:
+        The plan.
+
+    Raises:
+        DataError: For a data set that cannot be used, or test images that an earlier run trained on.
+    """
+    manifest = load_manifest(source, label_columns=label_columns)
+    digests = image_digests([manifest.path(row) for row in range(len(manifest))])
+    resolved = resolve_splits(manifest, digests=digests, seed=seed, known=known)
+    plan = Plan(manifest, digests, resolved.splits, resolved.source)
+    kind = "generated images (drawn by cass, not patients)" if manifest.generated else "images"
+    origin = {"given": "as given", "run": "as in the run", "made": "made by cass, 70/10/20"}[resolved.source]
+    counts = ", ".join(
+        f"{name} {entry['images']} ({entry['labelled']} labelled)" for name, entry in plan.counts().items()
+    )
+    log.info("%d %s; splits %s: %s.", len(manifest), kind, origin, counts)
+    for note in resolved.notes:
+        log.info("%s", note)
+    return plan
+
+
+def decode(plan: Plan, rows: NDArray[np.int64], *, image_size: int, in_chans: int, purpose: str) -> Inputs:
+    """Decode some images of a plan.
+
+    Args:
+        plan: The data set.
+        rows: Rows to decode.
+        image_size: Side of the square images, in pixels.
+        in_chans: Channels.
+        purpose: What the images are for, for messages.
+
+    Returns:
+        The decoded images.
+
+    Raises:
+        DataError: Where there is no image, or more than 5% cannot be read.
+    """
+    if not len(rows):
+        raise DataError(
+            f"There are no images for {purpose}", "Check the split column, or let cass make the splits."
+        )
+    manifest = plan.manifest.subset(rows)
+    paths: list[Path] = [manifest.path(row) for row in range(len(manifest))]
+    images = decode_images(paths, names=list(manifest.images), image_size=image_size, in_chans=in_chans)
+    check_corrupt(images.corrupt, total=len(manifest), names=list(manifest.images))
+    corrupt = {manifest.images[row]: reason for row, reason in sorted(images.corrupt.items())}
+    for name, reason in corrupt.items():
+        log.warning("Skipped %s: %s", name, reason)
+    return Inputs(manifest, plan.splits[rows], images, corrupt)

@@ -1,0 +1,118 @@
+"""``cass predict``: write the predictions of fine-tuned branches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cass.config import PredictConfig, build_config
+from cass.data.manifest import load_manifest
+from cass.errors import OutputError
+from cass.files import write_text
+from cass.training.losses import probabilities
+from cass.types import Task
+from cass.workflows.inference import infer, load_branches
+from cass.workflows.run_folder import check_free, read_summary
+
+
+@dataclass(frozen=True)
+class PredictResult:
+    """Written predictions.
+
+    Attributes:
+        out: The CSV file.
+        images: Number of images in it.
+        classes: Names of the classes.
+    """
+
+    out: Path
+    images: int
+    classes: tuple[str, ...]
+
+
+def predict(
+    run: str | Path, data: str | Path, *, out: str | Path, config: str | Path | None = None, **settings: Any
+) -> PredictResult:
+    """Write the predictions of fine-tuned branches to a CSV file.
+
+    Args:
+        run: Run folder of :func:`cass.finetune`.
+        data: Folder of images, CSV manifest, or ``generated``.
+        out: CSV file to write: a row an image with ``image``, ``prediction`` (multi-label: names joined by
+            ``|``, those of probability 0.5 or more) and a probability a class, the mean of the run's branches.
+        config: YAML file with further settings.
+        settings: Fields of :class:`cass.config.PredictConfig` by name.
+
+    Returns:
+        The file and what is in it.
+
+    Raises:
+        CassError: For anything that the user can mend, in one line.
+    """
+    values = settings | {"run": Path(run), "data": str(data), "out": Path(out)}
+    return run_predict(build_config(PredictConfig, values, source=Path(config) if config else None))
+
+
+def run_predict(config: PredictConfig) -> PredictResult:
+    """Do what :func:`predict` says, with a configuration that is already checked."""
+    check_free(config.out)
+    summary = finetuned_summary(config.run)
+    classes, task = tuple(summary["classes"]), summary["task"]
+    branches = load_branches(config.run, "both")
+    manifest = load_manifest(config.data)
+    frames = []
+    for chunk in infer(
+        manifest,
+        branches,
+        settings=config,
+        batch_size=config.batch_size,
+        output=lambda branch, images: probabilities(branch(images), task=task),
+    ):
+        mean = np.mean(list(chunk.outputs.values()), axis=0)
+        frames.append(prediction_table(chunk.names, mean, classes=classes, task=task))
+    import pandas as pd
+
+    table = pd.concat(frames, ignore_index=True)
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    write_text(config.out, table.to_csv(index=False))
+    return PredictResult(config.out, len(table), classes)
+
+
+def finetuned_summary(run: Path) -> dict[str, Any]:
+    """Read the summary of a fine-tuned run.
+
+    Raises:
+        OutputError: Where the folder is none of ``cass finetune``.
+    """
+    summary = read_summary(run, written_by="cass finetune")
+    if summary.get("kind") != "finetune":
+        raise OutputError(f"{run} is not a run of cass finetune", "Fine-tune it first: cass finetune.")
+    return summary
+
+
+def prediction_table(
+    names: list[str], probability: NDArray[np.float32], *, classes: tuple[str, ...], task: Task
+) -> Any:
+    """Lay predictions out as a table.
+
+    Args:
+        names: Names of n images.
+        probability: (n, K) in [0, 1].
+        classes: K names.
+        task: Multi-class or multi-label.
+
+    Returns:
+        A pandas frame with ``image``, ``prediction`` and ``probability_{class}``.
+    """
+    import pandas as pd
+
+    if task == "multiclass":
+        predicted = [classes[index] for index in probability.argmax(axis=1)]
+    else:
+        predicted = ["|".join(np.array(classes)[row >= 0.5].tolist()) for row in probability]
+    columns = {f"probability_{name}": probability[:, index].round(6) for index, name in enumerate(classes)}
+    return pd.DataFrame({"image": names, "prediction": predicted} | columns)

@@ -1,0 +1,261 @@
+"""``cass pretrain``: train both branches together without labels."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from cass.config import PretrainConfig, build_config
+from cass.data.dataset import ViewDataset, step_count, train_loader
+from cass.data.splits import read_splits, write_splits
+from cass.data.statistics import channel_statistics
+from cass.errors import OutputError
+from cass.files import write_json
+from cass.methods import METHODS, Method
+from cass.methods.base import build_method
+from cass.models.backbones import Branch
+from cass.models.checkpoints import save_branch
+from cass.seeds import derive_seed
+from cass.training.averaging import EpochAveraging, first_averaged_epoch
+from cass.training.engine import fit
+from cass.training.hardware import accelerator, workers
+from cass.training.pretrain import PretrainModule
+from cass.training.progress import RunProgress
+from cass.training.watch import CollapseWatch
+from cass.transforms.views import RECIPES, build_views
+from cass.types import BRANCHES
+from cass.workflows.inputs import Inputs, Plan, decode, make_plan
+from cass.workflows.run_folder import (
+    CHECKPOINTS,
+    CONFIG,
+    LAST,
+    METRICS,
+    SPLITS,
+    SUMMARY,
+    check_free,
+    read_config,
+    write_metrics,
+    write_start,
+)
+from cass.workflows.start import describe_start, start_branch, uses_image_statistics
+from cass.workflows.watching import watch_data
+
+log = logging.getLogger("cass")
+
+
+@dataclass(frozen=True)
+class PretrainResult:
+    """A finished pretraining run.
+
+    Attributes:
+        out: The run folder.
+        summary: What stands in its summary.json.
+    """
+
+    out: Path
+    summary: dict[str, Any]
+
+    @property
+    def collapsed(self) -> list[str]:
+        """Names of the branches that have collapsed."""
+        return [name for name, entry in self.summary["branches"].items() if entry["collapsed"]]
+
+
+def pretrain(
+    data: str | Path, *, out: str | Path, config: str | Path | None = None, **settings: Any
+) -> PretrainResult:
+    """Train a CNN and a Transformer together on images without labels.
+
+    Args:
+        data: Folder of images, CSV manifest, or ``generated``.
+        out: Run folder to write.
+        config: YAML file with further settings.
+        settings: Fields of :class:`cass.config.PretrainConfig` by name.
+
+    Returns:
+        The run folder and its summary.
+
+    Raises:
+        CassError: For anything that the user can mend, in one line.
+        Interrupted: Where the run was stopped; ``resume=True`` continues it.
+    """
+    values = settings | {"data": str(data), "out": Path(out)}
+    return run_pretrain(build_config(PretrainConfig, values, source=Path(config) if config else None))
+
+
+def run_pretrain(config: PretrainConfig) -> PretrainResult:
+    """Do what :func:`pretrain` says, with a configuration that is already checked."""
+    out = config.out
+    _check_output(config)
+    known = read_splits(out / SPLITS) if (out / SPLITS).is_file() else None
+    plan = make_plan(config.data, label_columns=config.label_columns, seed=config.seed, known=known)
+    rows = plan.rows("train", "val")
+    inputs = decode(plan, rows, image_size=config.image_size, in_chans=config.in_chans, purpose="pretraining")
+    train = inputs.rows("train")
+    log.info(
+        "Pretraining uses the %d readable training images, labelled or not; the %d test images are not read.",
+        len(train),
+        len(plan.rows("test")),
+    )
+    method = _build(config, inputs)
+    log.info("%s: %s.", config.method, describe_start(config, BRANCHES))
+    make_views = build_views(RECIPES[config.views or METHODS[config.method].default_views])
+    out.mkdir(parents=True, exist_ok=True)
+    write_start(out, config)
+    write_splits(out / SPLITS, plan.manifest, plan.splits, plan.digests)
+    watch = CollapseWatch(
+        method.branches(),
+        watch_data(
+            inputs,
+            make_views=make_views,
+            images=config.watch_images,
+            neighbours=config.watch_neighbours,
+            seed=config.seed,
+        ),
+        say=log.warning,
+    )
+
+    def make_loader(epoch: int) -> Any:
+        dataset = ViewDataset(inputs.images, train, make_views=make_views, seed=config.seed, epoch=epoch)
+        return train_loader(
+            dataset,
+            batch_size=config.batch_size,
+            num_workers=workers(config),
+            pin_memory=accelerator(config.device) == "cuda",
+        )
+
+    module = PretrainModule(
+        method,
+        config=config,
+        make_loader=make_loader,
+        steps_per_epoch=step_count(len(train), config.batch_size),
+    )
+    progress = RunProgress(
+        "Pretraining",
+        images_per_epoch=len(train),
+        on_epoch=lambda rows: write_metrics(out / METRICS, rows),
+        describe=watch.describe,
+    )
+    last = out / CHECKPOINTS / LAST
+    first = first_averaged_epoch(config.averaging_start, config.epochs)
+    averaging = None if first is None else EpochAveraging(first)
+    fit(
+        module,
+        settings=config,
+        epochs=config.epochs,
+        callbacks=_callbacks(config, watch, averaging, progress),
+        logs=out / "tensorboard",
+        resume_from=last if config.resume and last.is_file() else None,
+    )
+    if averaging is not None:
+        averaging.apply(module)
+    return _finish(config, plan=plan, inputs=inputs, method=method, watch=watch, progress=progress)
+
+
+def _check_output(config: PretrainConfig) -> None:
+    """Claim the output folder, or check that it holds the run to continue."""
+    out = config.out
+    if not config.resume or not out.exists():
+        check_free(out)
+        return
+    if not (out / CONFIG).is_file():
+        if any(out.iterdir()):
+            raise OutputError(
+                f"{out} holds no run to continue (no {CONFIG})", "Drop --resume and choose a new --out."
+            )
+        return
+    before = read_config(out, PretrainConfig, written_by="cass pretrain").model_dump(exclude={"resume", "out"})
+    now = config.model_dump(exclude={"resume", "out"})
+    changed = [key for key, value in now.items() if value != before[key]]
+    if changed:
+        key = changed[0]
+        raise OutputError(
+            f"{out} was started with {key} = {before[key]!r}, not {now[key]!r}",
+            f"Continue with the run's own settings: --config {out / CONFIG} --resume.",
+        )
+    if (out / SUMMARY).is_file():
+        raise OutputError(f"The run in {out} has finished", "Use it, or choose a new --out.")
+
+
+def _build(config: PretrainConfig, inputs: Inputs) -> Method:
+    """Build the method with both branches at their start."""
+    branches: dict[str, Branch] = {name: start_branch(config, name) for name in BRANCHES}
+    bits = 8 * inputs.images.array.dtype.itemsize
+    for name in BRANCHES:
+        if uses_image_statistics(config, name, bits=bits):
+            branches[name].set_normalization(*channel_statistics(inputs.images, inputs.rows("train")))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(config.seed, "heads"))
+        return build_method(config.method, config.method_config, branches)
+
+
+def _callbacks(
+    config: PretrainConfig, watch: CollapseWatch, averaging: EpochAveraging | None, progress: RunProgress
+) -> list[Callback]:
+    """Order the callbacks: what measures, what averages, what shows, what saves."""
+    saving = ModelCheckpoint(
+        dirpath=config.out / CHECKPOINTS,
+        filename=Path(LAST).stem,
+        save_top_k=1,
+        every_n_epochs=1,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    return [watch, *([] if averaging is None else [averaging]), progress, saving]
+
+
+def _finish(
+    config: PretrainConfig,
+    *,
+    plan: Plan,
+    inputs: Inputs,
+    method: Method,
+    watch: CollapseWatch,
+    progress: RunProgress,
+) -> PretrainResult:
+    """Save the branches, judge them, draw the plots and write the summary, which marks the run as finished."""
+    from cass.reports.plots import plot_pretraining
+
+    out = config.out
+    method.to("cpu")
+    watch.measure_final()
+    branches: dict[str, Any] = {}
+    for name, branch in method.branches().items():
+        save_branch(branch, out / CHECKPOINTS / f"{name}.safetensors")
+        readings = watch.readings(name)
+        judged = watch.verdict(name)
+        entry: dict[str, Any] = {}
+        for key in readings[0].to_dict():
+            entry[f"{key}_start"] = readings[0].to_dict()[key]
+            entry[f"{key}_end"] = readings[-1].to_dict()[key]
+        entry |= {"collapsed": judged.collapsed, "reason": judged.reason, "advice": judged.advice}
+        entry |= {"mean": branch.mean.flatten().tolist(), "std": branch.std.flatten().tolist()}
+        branches[name] = entry
+        state = "COLLAPSED" if judged.collapsed else "no collapse"
+        log.warning("%s: %s (%s). %s", name, state, judged.reason, judged.advice)
+    images_seen = config.epochs * len(inputs.rows("train"))
+    summary = {
+        "kind": "pretrain",
+        "generated_data": plan.manifest.generated,
+        "method": config.method,
+        "epochs": config.epochs,
+        "images_seen": images_seen,
+        "seconds": round(progress.seconds, 3),
+        "images_per_second": round(images_seen / max(progress.seconds, 1e-9), 2),
+        "loss_first_epoch": progress.rows[0].get("train/loss"),
+        "loss_last_epoch": progress.rows[-1].get("train/loss"),
+        "splits": plan.counts(),
+        "splits_source": plan.source,
+        "corrupt_images": len(inputs.corrupt),
+        "corrupt_image_names": inputs.corrupt,
+        "branches": branches,
+    }
+    plot_pretraining(watch.table(progress.rows), out / "plots" / "pretraining.png")
+    write_json(out / SUMMARY, summary)
+    return PretrainResult(out, summary)

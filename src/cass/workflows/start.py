@@ -1,0 +1,63 @@
+"""The start of a run: both branches as they are before the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cass.config import PretrainConfig
+from cass.models.backbones import BackboneSpec, Branch, build_branch
+from cass.seeds import derive_seed
+from cass.types import BranchName
+
+
+def branch_spec(config: PretrainConfig, name: BranchName) -> BackboneSpec:
+    """Return what the configuration says of one branch."""
+    cnn = name == "cnn"
+    return BackboneSpec(
+        name=config.cnn if cnn else config.transformer,
+        weights=config.cnn_weights if cnn else config.transformer_weights,
+        image_size=config.image_size,
+        in_chans=config.in_chans,
+        args=config.cnn_args if cnn else config.transformer_args,
+        option=f"--{name}",
+    )
+
+
+def start_branch(config: PretrainConfig, name: BranchName) -> Branch:
+    """Build a branch as a pretraining run starts it.
+
+    Args:
+        config: Settings of the run.
+        name: ``cnn`` or ``transformer``.
+
+    Returns:
+        The branch; the same for the same configuration.
+
+    Raises:
+        ModelError: Where the network or its weights cannot be had.
+    """
+    return build_branch(branch_spec(config, name), seed=derive_seed(config.seed, name))
+
+
+def uses_image_statistics(config: PretrainConfig, name: BranchName, *, bits: int) -> bool:
+    """Tell whether a branch is normalised by the training images' own statistics.
+
+    Args:
+        config: Settings of the run.
+        name: ``cnn`` or ``transformer``.
+        bits: Depth of the images, 8 or 16.
+
+    Returns:
+        False where the pretrained backbone's statistics are used. Left to itself, cass uses those for
+        8-bit images and pretrained weights; 16-bit scans rarely fill their range as photographs do.
+    """
+    if config.normalization != "auto":
+        return config.normalization == "data"
+    return branch_spec(config, name).weights == "none" or bits > 8
+
+
+def describe_start(config: PretrainConfig, names: Sequence[BranchName]) -> str:
+    """Say in one line which networks start from what."""
+    parts = (branch_spec(config, name) for name in names)
+    start = {"none": "random numbers", "imagenet": "ImageNet weights"}
+    return "; ".join(f"{part.name} from {start.get(part.weights, part.weights)}" for part in parts)
