@@ -135,6 +135,6 @@ _add(
     kind=CompareConfig,
     run=_compare,
     arguments={"data": "[IMAGES]"},
-    summary="Do the whole job: pretrain, fine-tune on 1%, 10% and 100% of the labels, evaluate beside no pretraining.",
+    summary="Do the whole job: pretrain, fine-tune at several label fractions, evaluate, beside no pretraining.",
     example="cass compare labels.csv --out runs/compare --epochs 50",
 )

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cass.evaluation.collapse import Reading, between_image_share, effective_rank, spread, verdict
+
+
+def test_spread_is_zero_for_one_point_and_near_one_for_an_even_sphere() -> None:
+    assert spread(torch.ones(50, 16)) == pytest.approx(0.0, abs=1e-9)
+    torch.manual_seed(0)
+    assert spread(torch.randn(5000, 64)) == pytest.approx(1.0, abs=0.01)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(1, 8))
+def test_effective_rank_counts_equal_directions(directions: int) -> None:
+    basis = torch.zeros(16, 8)
+    for index in range(directions):
+        basis[2 * index, index], basis[2 * index + 1, index] = 1.0, -1.0
+    assert effective_rank(basis[: 2 * directions] + 5.0) == pytest.approx(directions, rel=1e-6)
+
+
+def test_effective_rank_ignores_a_common_mean() -> None:
+    torch.manual_seed(0)
+    points = torch.randn(100, 10)
+    assert effective_rank(points + 100.0) == pytest.approx(effective_rank(points), rel=1e-6)
+
+
+def test_between_image_share_tells_images_from_augmentations() -> None:
+    torch.manual_seed(0)
+    images, noise = torch.randn(400, 32), [torch.randn(400, 32) for _ in range(2)]
+    assert between_image_share(images, images) == pytest.approx(1.0)
+    assert between_image_share(*noise) == pytest.approx(0.0, abs=0.06)
+    assert between_image_share(images + noise[0], images + noise[1]) == pytest.approx(0.5, abs=0.06)
+
+
+START = Reading(spread=0.354, effective_rank=162, between_image_share=0.9, knn_balanced_accuracy=0.80)
+
+
+@pytest.mark.parametrize(
+    ("now", "collapsed"),
+    [
+        (Reading(0.004, 143, 0.9, 0.62), True),  # the published recipe: spread and the probe fall
+        (Reading(0.020, 54, 0.9, 0.64), True),  # the published loss at 1e-4: rank falls as well
+        (Reading(0.028, 148, 0.88, 0.79), False),  # only a large common mean
+        (Reading(0.472, 10, 0.9, 0.64), True),  # spread kept, but in a few directions that tell less
+        (Reading(0.0005, 150, 0.9, 0.80), True),  # a constant output
+        (Reading(0.553, 46, 0.9, 0.82), False),  # fewer directions that tell more
+        (START, False),
+    ],
+)
+def test_verdict_weighs_all_measures(now: Reading, collapsed: bool) -> None:
+    judged = verdict(START, now, chance=1 / 3)
+    assert judged.collapsed is collapsed
+    assert f"{now.spread:.3f}" in judged.reason
+    assert bool(judged.advice) is collapsed
+
+
+def test_verdict_without_labels_uses_rank_and_share() -> None:
+    start = Reading(0.64, 40, 0.9, math.nan)
+    assert verdict(start, Reading(0.02, 12, 0.9, math.nan), chance=0.5).collapsed
+    assert verdict(start, Reading(0.02, 38, 0.5, math.nan), chance=0.5).collapsed
+    assert not verdict(start, Reading(0.05, 38, 0.88, math.nan), chance=0.5).collapsed
