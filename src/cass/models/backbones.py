@@ -150,9 +150,11 @@ def _create(spec: BackboneSpec) -> tuple[Any, bool]:
         kwargs["pretrained"] = True
     if spec.weights not in ("none", "imagenet"):
         path = weight_file(Path(spec.weights), option=f"{spec.option}-weights")
-        name = timm.get_pretrained_cfg(spec.name)
-        kwargs["pretrained_cfg_overlay"] = {"file": str(path)}
-        kwargs["num_classes"] = classifier_width(path, getattr(name, "classifier", None))
+        cfg = timm.get_pretrained_cfg(spec.name)
+        width = classifier_width(path, getattr(cfg, "classifier", None))
+        # Where both widths agree timm loads strictly, so that no weight goes missing in silence.
+        kwargs["pretrained_cfg_overlay"] = {"file": str(path), "num_classes": width}
+        kwargs["num_classes"] = width
     try:
         try:
             return timm.create_model(spec.name, img_size=spec.image_size, **kwargs), spec.weights != "none"
