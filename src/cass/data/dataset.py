@@ -84,7 +84,7 @@ def epoch_batches(count: int, *, batch_size: int, seed: int, epoch: int) -> list
     order = np.random.default_rng(derive_seed(seed, "order", epoch)).permutation(count).tolist()
     batches = [order[start : start + batch_size] for start in range(0, count, batch_size)]
     if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2] += batches.pop()
+        batches[-2:] = [batches[-2] + batches[-1]]
     return batches
 
 

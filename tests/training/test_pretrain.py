@@ -1,0 +1,148 @@
+"""The published code's faults in training, each with a test that fails where it comes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from cass.config import PretrainConfig
+from cass.data.dataset import ViewDataset, epoch_batches, train_loader
+from cass.errors import CassError
+from cass.methods.base import Method, build_method
+from cass.models.backbones import BackboneSpec, build_branch
+from cass.training.averaging import EpochAveraging, first_averaged_epoch
+from cass.training.engine import fit
+from cass.training.pretrain import PretrainModule
+from cass.transforms.views import RECIPES, build_views
+
+
+class Noise:
+    """Sixteen images of noise."""
+
+    def __init__(self) -> None:
+        self.images = torch.rand(16, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+    def tensor(self, index: int) -> torch.Tensor:
+        return self.images[index]
+
+
+def module(tmp_path: Path, **settings: Any) -> PretrainModule:
+    config = PretrainConfig(**{"data": "x", "out": tmp_path, "batch_size": 8, "device": "cpu", **settings})
+    torch.manual_seed(0)
+    # ConvNeXt and ViT have no batch statistics, so a step can be repeated exactly.
+    branches = {
+        "cnn": build_branch(BackboneSpec(name="test_convnext", image_size=32), seed=0),
+        "transformer": build_branch(BackboneSpec(name="test_vit", image_size=32), seed=1),
+    }
+    method = build_method("cass", {"width": 16}, branches)
+    make_views = build_views(RECIPES["paper"])
+
+    def make_loader(epoch: int) -> Any:
+        dataset = ViewDataset(Noise(), range(16), make_views=make_views, epoch=epoch)
+        return train_loader(dataset, batch_size=config.batch_size, num_workers=0, pin_memory=False)
+
+    return PretrainModule(method, config=config, make_loader=make_loader, steps_per_epoch=2)
+
+
+class Recorder(pl.Callback):
+    """Keeps each step's gradient beside one computed afresh, and the weights at each epoch's end."""
+
+    def __init__(self) -> None:
+        self.gradients: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self.epoch_weights: list[torch.Tensor] = []
+
+    def on_train_batch_start(self, trainer: pl.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
+        self.views = batch[0]
+
+    def on_after_backward(self, trainer: pl.Trainer, module: Any) -> None:
+        weight = probe(module.method)
+        (fresh,) = torch.autograd.grad(module.method(self.views).loss, weight)
+        self.gradients.append((weight.grad.clone(), fresh))
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
+        self.epoch_weights.append(probe(module.method).detach().clone())
+
+
+def probe(method: Method) -> torch.nn.Parameter:
+    return method.get_parameter("transformer.backbone.blocks.0.mlp.fc1.weight")
+
+
+def test_gradients_are_zeroed_between_steps(tmp_path: Path) -> None:
+    recorder = Recorder()
+    subject = module(tmp_path, epochs=1)
+    fit(subject, settings=subject.config, epochs=1, callbacks=[recorder], logs=tmp_path / "logs")
+    assert len(recorder.gradients) == 2
+    for seen, fresh in recorder.gradients:
+        torch.testing.assert_close(seen, fresh, rtol=1e-3, atol=1e-6)
+
+
+def test_the_average_of_the_last_epochs_is_what_stays(tmp_path: Path) -> None:
+    recorder, averaging = Recorder(), EpochAveraging(2)
+    subject = module(tmp_path, epochs=4)
+    fit(subject, settings=subject.config, epochs=4, callbacks=[recorder, averaging], logs=tmp_path / "logs")
+    averaging.apply(subject)
+    expected = (recorder.epoch_weights[2] + recorder.epoch_weights[3]) / 2
+    assert not torch.equal(recorder.epoch_weights[2], recorder.epoch_weights[3])
+    torch.testing.assert_close(probe(subject.method).detach(), expected)
+
+
+@pytest.mark.parametrize(
+    ("start", "epochs", "first"), [(0.75, 4, 3), (0.75, 100, 75), (0.75, 1, 0), (0.0, 5, 0), (1.0, 5, None)]
+)
+def test_averaging_always_has_an_epoch(start: float, epochs: int, first: int | None) -> None:
+    assert first_averaged_epoch(start, epochs) == first
+
+
+def test_the_learning_rate_follows_the_cosine_each_step(tmp_path: Path) -> None:
+    class Rates(pl.Callback):
+        def __init__(self) -> None:
+            self.seen: list[float] = []
+
+        def on_before_optimizer_step(self, trainer: Any, module: Any, optimizer: Any) -> None:
+            self.seen.append(optimizer.param_groups[0]["lr"])
+
+    rates = Rates()
+    subject = module(tmp_path, epochs=2, lr=1e-3, schedule_steps=2)
+    fit(subject, settings=subject.config, epochs=2, callbacks=[rates], logs=tmp_path / "logs")
+    assert rates.seen == pytest.approx([1e-3, 5e-4, 0.0, 5e-4])
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_in_one_line(tmp_path: Path) -> None:
+    subject = module(tmp_path, epochs=1)
+    with torch.no_grad():
+        probe(subject.method).fill_(float("nan"))
+    with pytest.raises(CassError, match="Lower --lr"):
+        fit(subject, settings=subject.config, epochs=1, callbacks=[], logs=tmp_path / "logs")
+
+
+def test_a_continued_run_ends_with_the_same_weights(tmp_path: Path) -> None:
+    def saving(folder: str) -> ModelCheckpoint:
+        return ModelCheckpoint(tmp_path / folder, "last", save_on_train_epoch_end=True)
+
+    whole, first, second = (module(tmp_path, epochs=3) for _ in range(3))
+    averagings = [EpochAveraging(1) for _ in range(3)]
+    fit(whole, settings=whole.config, epochs=3, callbacks=[averagings[0], saving("a")], logs=tmp_path / "logs")
+    fit(first, settings=whole.config, epochs=2, callbacks=[averagings[1], saving("b")], logs=tmp_path / "logs")
+    fit(
+        second,
+        settings=whole.config,
+        epochs=3,
+        callbacks=[averagings[2], saving("c")],
+        logs=tmp_path / "logs",
+        resume_from=tmp_path / "b" / "last.ckpt",
+    )
+    for name, value in whole.method.state_dict().items():
+        torch.testing.assert_close(second.method.state_dict()[name], value, rtol=0, atol=0, msg=name)
+
+
+def test_every_image_is_used_once_and_no_batch_has_one() -> None:
+    for count in (7, 16, 17, 33):
+        batches = epoch_batches(count, batch_size=8, seed=0, epoch=0)
+        assert sorted(position for batch in batches for position in batch) == list(range(count))
+        assert min(map(len, batches)) > 1
+    assert epoch_batches(17, batch_size=8, seed=0, epoch=0) != epoch_batches(17, batch_size=8, seed=0, epoch=1)
