@@ -157,7 +157,7 @@ def _read_pillow(path: Path) -> Pixels:
     """8-bit JPEG, PNG and BMP."""
     from PIL import Image, ImageOps
 
-    with Image.open(path, formats=("JPEG", "MPO", "PNG", "BMP")) as file:
+    with Image.open(path, formats=("JPEG", "PNG", "BMP")) as file:
         upright: Image.Image = ImageOps.exif_transpose(file)
     if upright.mode in ("1", "L", "LA", "La"):
         return np.asarray(upright.convert("L"))[..., None]
