@@ -109,3 +109,13 @@ def test_no_candidates() -> None:
         label_subset(
             np.ones((3, 1), dtype=np.uint8), candidates=np.arange(0), fraction=0.5, groups=None, seed=0
         )
+
+
+def test_multilabel_completes_the_groups_that_the_rare_classes_came_from() -> None:
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        targets = (rng.random((200, 4)) < [0.5, 0.05, 0.03, 0.02]).astype(np.uint8)
+        groups = np.array([f"p{i // 5}" for i in range(200)])
+        subset = label_subset(targets, candidates=np.arange(200), fraction=0.3, groups=groups, seed=seed)
+        _, counts = np.unique(groups[subset], return_counts=True)
+        assert (counts < 5).sum() <= 1

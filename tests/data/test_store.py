@@ -126,3 +126,8 @@ def test_more_than_a_twentieth_corrupt_stops() -> None:
 
 def test_memory_is_a_plausible_number() -> None:
     assert 2**26 < memory_bytes() < 2**50
+
+
+def test_sixteen_bit_is_rounded_not_cut() -> None:
+    pair = np.array([[[100], [100]], [[100], [103]]], dtype=np.uint16)
+    assert resize(pair, 1).item() == 101  # the mean is 100.75
