@@ -1,0 +1,152 @@
+"""The columns of a CSV manifest, checked cell by cell."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+
+from cass.data.folders import SPLIT_NAMES
+from cass.data.readers import IMAGE_SUFFIXES
+from cass.data.table import Table
+from cass.errors import ConfigError, DataError, did_you_mean
+from cass.types import Task
+
+
+def image_paths(table: Table) -> tuple[str, ...]:
+    """Check the column ``image``.
+
+    Args:
+        table: A table with that column.
+
+    Returns:
+        N paths with forward slashes, relative to the CSV's folder.
+
+    Raises:
+        DataError: A cell is empty, listed twice, of a format that cass does not read, or names no
+            file; the message has its line.
+    """
+    root, seen, missing = table.path.parent, dict[str, int](), list[str]()
+    images: list[str] = []
+    for cell, line in zip(table.columns["image"], table.lines, strict=True):
+        if not cell:
+            raise DataError(
+                f"{table.path} line {line} has an empty image", "Fill in the path or remove the row."
+            )
+        image = cell.replace("\\", "/")
+        if posixpath.splitext(image)[1].lower() not in IMAGE_SUFFIXES:
+            raise DataError(
+                f"{table.path} line {line}: {cell!r} is not an image that cass reads",
+                f"Use one of {', '.join(IMAGE_SUFFIXES)}.",
+            )
+        key = posixpath.normpath(image)
+        if key in seen:
+            raise DataError(
+                f"{table.path} lists the image {cell!r} on lines {seen[key]} and {line}",
+                "Keep one row per image; join several labels of an image with '|'.",
+            )
+        seen[key] = line
+        if not (root / image).is_file():
+            missing.append(cell)
+        images.append(image)
+    if missing:
+        raise DataError(
+            f"{table.path} lists {len(missing)} of {len(images)} images that do not exist, "
+            f"the first {missing[0]!r}",
+            f"Image paths are relative to {root}; mend the paths or remove the rows.",
+        )
+    return tuple(images)
+
+
+def labels_from_names(table: Table) -> tuple[list[tuple[str, ...]], list[bool], Task]:
+    """Read the column ``label``: one name, several joined by ``|``, or none.
+
+    Args:
+        table: A table, with or without that column.
+
+    Returns:
+        N tuples of class names; N flags, true where labelled; and the task, multi-label where any cell
+        holds a ``|``.
+
+    Raises:
+        DataError: A cell has a ``|`` but no name; leave it empty.
+    """
+    cells = table.columns.get("label", [""] * len(table))
+    labels: list[tuple[str, ...]] = []
+    for cell, line in zip(cells, table.lines, strict=True):
+        names = tuple(name for part in cell.split("|") if (name := part.strip()))
+        if cell and not names:
+            raise DataError(
+                f"{table.path} line {line}: the label {cell!r} names no class",
+                "Leave it empty if unlabelled; for images without any finding use 0/1 label columns.",
+            )
+        labels.append(names)
+    task: Task = "multilabel" if any("|" in cell for cell in cells) else "multiclass"
+    return labels, [bool(names) for names in labels], task
+
+
+def labels_from_columns(table: Table, names: Sequence[str]) -> tuple[list[tuple[str, ...]], list[bool]]:
+    """Read several 0/1 columns; a row that is empty in all of them is unlabelled.
+
+    Args:
+        table: A table with these columns.
+        names: The label columns, each of which is a class.
+
+    Returns:
+        N tuples of class names, and N flags, true where labelled.
+
+    Raises:
+        ConfigError: A name is given twice.
+        DataError: A column is missing, or a cell is neither 0 nor 1; the message has its line.
+    """
+    if len(set(names)) < len(names):
+        raise ConfigError(f"The label columns {', '.join(names)} repeat a name", "Name each column once.")
+    for name in names:
+        if name not in table.columns:
+            raise DataError(
+                f"{table.path} has no label column {name!r}",
+                did_you_mean(name, table.columns) or f"It has {', '.join(map(repr, table.columns))}.",
+            )
+    values = {"0": False, "1": True, "0.0": False, "1.0": True}  # pandas writes 1.0 beside empty cells
+    labels, labelled = list[tuple[str, ...]](), list[bool]()
+    for i, line in enumerate(table.lines):
+        row = {name: table.columns[name][i] for name in names}
+        given = any(row.values())
+        for name, cell in row.items():
+            if given and cell not in values:
+                raise DataError(
+                    f"{table.path} line {line}: the label column {name!r} holds {cell!r}",
+                    "Write 0 or 1 in every label column, or leave all of them empty for an unlabelled image.",
+                )
+        labels.append(tuple(name for name, cell in row.items() if given and values[cell]))
+        labelled.append(given)
+    return labels, labelled
+
+
+def split_names(table: Table) -> list[str] | None:
+    """Read the column ``split`` into the words train, val and test.
+
+    Args:
+        table: A table, with or without that column.
+
+    Returns:
+        N splits, or None where the column is absent or wholly empty.
+
+    Raises:
+        DataError: A cell is empty or no split's name; the message has its line.
+    """
+    cells = table.columns.get("split", [])
+    if not any(cells):
+        return None
+    splits: list[str] = []
+    for cell, line in zip(cells, table.lines, strict=True):
+        if not cell:
+            raise DataError(
+                f"{table.path} line {line} has no split while other rows have one",
+                "Fill in train, val or test in every row, or leave the whole column empty.",
+            )
+        if cell.lower() not in SPLIT_NAMES:
+            raise DataError(
+                f"{table.path} line {line}: the split {cell!r} is unknown", "Write train, val or test."
+            )
+        splits.append(SPLIT_NAMES[cell.lower()])
+    return splits

@@ -1,0 +1,123 @@
+"""What a folder of images says by its layout: classes, splits, or nothing."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from cass.data.readers import IMAGE_SUFFIXES
+from cass.errors import DataError
+from cass.types import Split
+
+SPLIT_NAMES: dict[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""Lower-case names by which people call the three splits."""
+
+
+@dataclass(frozen=True)
+class FolderLayout:
+    """The images of a folder and what their places mean.
+
+    Attributes:
+        images: N paths relative to the folder, with forward slashes, sorted.
+        labels: N class names, ``""`` where unlabelled.
+        splits: N split names, or None where the folder has no split folders.
+    """
+
+    images: tuple[str, ...]
+    labels: tuple[str, ...]
+    splits: tuple[Split, ...] | None
+
+
+def list_images(folder: Path) -> tuple[str, ...]:
+    """List the image files under a folder, at any depth, without hidden ones.
+
+    Args:
+        folder: An existing folder.
+
+    Returns:
+        Paths relative to ``folder``, with forward slashes, sorted.
+
+    Raises:
+        DataError: There is no image of a format that cass reads; the message names what there is.
+    """
+    images: list[str] = []
+    others: Counter[str] = Counter()
+    seen: set[str] = set()  # linked folders are followed, but a link to a parent must not loop
+    for where, below, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(where)
+        if real in seen:
+            below.clear()
+            continue
+        seen.add(real)
+        below[:] = sorted(name for name in below if not name.startswith(".") and name != "__MACOSX")
+        for name in files:
+            if name.startswith("."):
+                continue
+            suffix = os.path.splitext(name)[1].lower()
+            if suffix in IMAGE_SUFFIXES:
+                images.append((Path(where) / name).relative_to(folder).as_posix())
+            else:
+                others[suffix] += 1
+    if not images:
+        found = ""
+        if others:
+            suffix, count = min(others.items(), key=lambda item: (-item[1], item[0]))
+            found = f" (but {count} '{suffix}' files)" if suffix else f" (but {count} files without a suffix)"
+        raise DataError(
+            f"No images in {folder}{found}",
+            f"cass reads {', '.join(IMAGE_SUFFIXES)}; convert other formats to PNG or TIFF first.",
+        )
+    return tuple(sorted(images))
+
+
+def read_folder(folder: Path) -> FolderLayout:
+    """Read classes and splits off the layout of a folder.
+
+    Split folders (``train/ val/ test/``, also ``training``, ``validation``, ``valid``, ``dev``,
+    ``testing``, in any case) are honoured, with classes where every image lies in one sub-folder of
+    its split or directly in it (unlabelled). Otherwise the sub-folders are the classes where every
+    image lies exactly one level down and there are at least two. Otherwise nothing is labelled.
+
+    Args:
+        folder: An existing folder.
+
+    Returns:
+        The layout, images sorted.
+
+    Raises:
+        DataError: No images; or train and test folders stand beside images that are in neither, so
+            that honouring the splits is impossible and ignoring them would train on test images.
+    """
+    images = list_images(folder)
+    parts = [image.split("/") for image in images]
+    tops = {part[0] if len(part) > 1 else "" for part in parts}
+    as_splits = {top: SPLIT_NAMES.get(top.lower()) for top in tops}
+    found = {split for split in as_splits.values() if split is not None}
+    stray = sorted(top for top, split in as_splits.items() if split is None)
+
+    if found and not stray:
+        splits = tuple(SPLIT_NAMES[part[0].lower()] for part in parts)
+        one_level = all(len(part) <= 3 for part in parts)
+        labels = tuple(part[1] if one_level and len(part) == 3 else "" for part in parts)
+        return FolderLayout(images, labels, splits)
+    if len(found) > 1:
+        where = f"the folder {stray[0]!r}" if stray[0] else "images outside them"
+        raise DataError(
+            f"{folder} holds folders named after splits ({', '.join(sorted(found))}) beside {where}",
+            "Move all images into the split folders (unlabelled ones directly into train), or write a CSV "
+            "with the columns image,label,split.",
+        )
+    if len(tops) >= 2 and all(len(part) == 2 for part in parts):
+        return FolderLayout(images, tuple(part[0] for part in parts), None)
+    return FolderLayout(images, ("",) * len(images), None)

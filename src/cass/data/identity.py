@@ -1,0 +1,100 @@
+"""Which images are the same, and which belong together: content digests and group codes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cass.errors import DataError
+
+
+def image_digest(path: Path) -> str:
+    """Digest of a file's bytes, so that a moved or renamed image is recognised.
+
+    Args:
+        path: An image file.
+
+    Returns:
+        BLAKE2b-128 as 32 hexadecimal digits.
+
+    Raises:
+        DataError: The file cannot be opened; make it readable or take it out of the data.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise DataError(
+            f"Cannot open the image {path} ({reason})", "Make it readable or take it out of the data."
+        ) from None
+
+
+def image_digests(paths: Sequence[Path]) -> list[str]:
+    """Digests of many files, read in parallel.
+
+    Args:
+        paths: N image files.
+
+    Returns:
+        N digests in the order of ``paths``.
+
+    Raises:
+        DataError: A file cannot be opened.
+    """
+    # Reading and hashing both release the interpreter lock, so threads are enough.
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        return list(pool.map(image_digest, paths, chunksize=1))
+
+
+def group_codes(groups: NDArray[np.str_] | None, *, count: int) -> NDArray[np.int64]:
+    """Number the groups; an image without a group is a group of its own.
+
+    Args:
+        groups: (N,) group names, ``""`` where an image has none, or None.
+        count: N.
+
+    Returns:
+        (N,) codes in [0, number of groups); equal codes belong together.
+    """
+    if groups is None:
+        return np.arange(count, dtype=np.int64)
+    names = np.asarray(groups, dtype=np.str_)
+    alone = names == ""
+    unique, inverse = np.unique(names[~alone], return_inverse=True)
+    codes = np.empty(count, dtype=np.int64)
+    codes[~alone] = inverse
+    codes[alone] = len(unique) + np.arange(int(alone.sum()))
+    return codes
+
+
+def join_copies(codes: NDArray[np.int64], digests: Sequence[str]) -> NDArray[np.int64]:
+    """Join the groups that share an image, so that no exact copy can fall into two splits.
+
+    Args:
+        codes: (N,) group codes.
+        digests: N content digests.
+
+    Returns:
+        (N,) codes in [0, number of joined groups).
+    """
+    parent = {int(code): int(code) for code in codes}
+
+    def root(code: int) -> int:
+        while parent[code] != code:
+            parent[code] = parent[parent[code]]
+            code = parent[code]
+        return code
+
+    first: dict[str, int] = {}
+    for code, digest in zip(codes.tolist(), digests, strict=True):
+        a, b = root(first.setdefault(digest, code)), root(code)
+        parent[max(a, b)] = min(a, b)
+    roots = np.array([root(code) for code in codes.tolist()], dtype=np.int64)
+    return np.unique(roots, return_inverse=True)[1].astype(np.int64)
