@@ -214,17 +214,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(
-            f"Cannot read the configuration {path}: {error.strerror}", "Check the path."
-        ) from None
+        raise ConfigError(f"Cannot read the configuration {path}: {error.strerror}", "Check the path.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid YAML: {error}", "Mend the file.") from None
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):
-        raise ConfigError(
-            f"{path} holds no 'key: value' lines", "Write one setting a line, such as 'epochs: 10'."
-        )
+        raise ConfigError(f"{path} holds no 'key: value' lines", "Write one setting a line, such as 'epochs: 10'.")
     return {str(key): value for key, value in loaded.items()}
 
 

@@ -24,7 +24,5 @@ def main() -> None:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        sys.stderr.write(
-            "Stopped. cass pretrain and cass compare continue with the same command and --resume.\n"
-        )
+        sys.stderr.write("Stopped. cass pretrain and cass compare continue with the same command and --resume.\n")
         sys.exit(130)

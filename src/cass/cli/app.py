@@ -43,14 +43,15 @@ def _finetune(config: FinetuneConfig) -> None:
 def _evaluate(config: EvaluateConfig) -> None:
     from rich.console import Console
 
-    from cass.reports.tables import report_table
+    from cass.reports.tables import report_cells
     from cass.workflows.evaluate import run_evaluate
 
     result = run_evaluate(config)
     console = Console()
     for name, report in result.reports.items():
         console.print(f"\n[bold]{name}[/bold]")
-        console.print(report_table(report))
+        for cells in report_cells(report):
+            console.print(cells.rich())
     typer.echo(f"Wrote {result.out}")
 
 
@@ -72,14 +73,14 @@ def _predict(config: PredictConfig) -> None:
 def _compare(config: CompareConfig) -> None:
     from rich.console import Console
 
-    from cass.reports.tables import results_table
+    from cass.reports.tables import comparison
     from cass.workflows.compare import run_compare
 
     result = run_compare(config)
     console = Console()
     if result.generated:
         console.print("\nThese images are generated: drawn by cass, not taken from patients.")
-    console.print(results_table(result.rows))
+    console.print(comparison(result.rows).rich())
     for name, entry in result.pretraining.summary["branches"].items():
         state = "COLLAPSED" if entry["collapsed"] else "no collapse"
         console.print(f"Collapse watch, {name}: {state} ({entry['reason']}). {entry['advice']}")
@@ -135,6 +136,6 @@ _add(
     kind=CompareConfig,
     run=_compare,
     arguments={"data": "[IMAGES]"},
-    summary="Do the whole job: pretrain, fine-tune at several label fractions, evaluate, beside no pretraining.",
+    summary="Do the whole job: pretrain, fine-tune at several label fractions, evaluate beside no pretraining.",
     example="cass compare labels.csv --out runs/compare --epochs 50",
 )

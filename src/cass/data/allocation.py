@@ -39,9 +39,7 @@ def share_out(
     groups = int(codes.max()) + 1 if len(codes) else 0
     mend = "Add images, or give a column 'split' that says which image belongs where."
     if groups < len(ratios):
-        raise DataError(
-            f"{len(codes)} images in {groups} groups cannot be split into {len(ratios)} parts", mend
-        )
+        raise DataError(f"{len(codes)} images in {groups} groups cannot be split into {len(ratios)} parts", mend)
     negative = labelled & (targets.sum(axis=1) == 0)
     strata = np.column_stack([targets.astype(np.int64), negative, ~labelled])
     counts = np.zeros((groups, strata.shape[1]), dtype=np.int64)

@@ -29,9 +29,7 @@ def image_paths(table: Table) -> tuple[str, ...]:
     images: list[str] = []
     for cell, line in zip(table.columns["image"], table.lines, strict=True):
         if not cell:
-            raise DataError(
-                f"{table.path} line {line} has an empty image", "Fill in the path or remove the row."
-            )
+            raise DataError(f"{table.path} line {line} has an empty image", "Fill in the path or remove the row.")
         image = cell.replace("\\", "/")
         if posixpath.splitext(image)[1].lower() not in IMAGE_SUFFIXES:
             raise DataError(

@@ -93,9 +93,7 @@ def step_count(count: int, batch_size: int) -> int:
     return len(epoch_batches(count, batch_size=batch_size, seed=0, epoch=0))
 
 
-def train_loader(
-    dataset: ViewDataset, *, batch_size: int, num_workers: int, pin_memory: bool
-) -> DataLoader[Item]:
+def train_loader(dataset: ViewDataset, *, batch_size: int, num_workers: int, pin_memory: bool) -> DataLoader[Item]:
     """Load the batches of one epoch.
 
     Args:

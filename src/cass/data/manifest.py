@@ -178,9 +178,7 @@ def _from_csv(path: Path, label_columns: Sequence[str]) -> Manifest:
             continue
         near = next((name for name in columns if name.lower() in (word, word + "s")), None)
         if near is not None and near not in label_columns:
-            raise DataError(
-                f"{path} has a column {near!r} but none named {word!r}", f"Rename it to {word!r}."
-            )
+            raise DataError(f"{path} has a column {near!r} but none named {word!r}", f"Rename it to {word!r}.")
 
     images = image_paths(table)
     if label_columns:

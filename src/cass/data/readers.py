@@ -33,9 +33,7 @@ class UnreadableImage(DataError):
         fix: What to do about it.
     """
 
-    def __init__(
-        self, path: Path, reason: str, fix: str = "Replace the file or take it out of the data."
-    ) -> None:
+    def __init__(self, path: Path, reason: str, fix: str = "Replace the file or take it out of the data.") -> None:
         self.reason = " ".join(reason.split()).rstrip(".")
         super().__init__(f"Cannot read the image {path} ({self.reason})", fix)
 
@@ -204,9 +202,7 @@ def _read_tiff(path: Path) -> Pixels:
     elif axes == "YX":
         pixels = pixels[..., None]
     elif axes != "YXS":
-        raise UnreadableImage(
-            path, f"its first page has axes {axes}", "Save each plane as an image of its own."
-        )
+        raise UnreadableImage(path, f"its first page has axes {axes}", "Save each plane as an image of its own.")
     if alpha and any(alpha):
         kept = [True] * (pixels.shape[2] - len(alpha)) + [not drop for drop in alpha]
         pixels = pixels[..., kept]

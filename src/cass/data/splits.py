@@ -167,9 +167,7 @@ def write_splits(path: Path, manifest: Manifest, splits: NDArray[np.str_], diges
     except OSError as error:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
-        raise OutputError(
-            f"Cannot write {path} ({error.strerror or error})", "Choose another folder."
-        ) from None
+        raise OutputError(f"Cannot write {path} ({error.strerror or error})", "Choose another folder.") from None
 
 
 def read_splits(path: Path) -> dict[str, Split]:
@@ -239,9 +237,7 @@ def _honour(
             manifest.targets[train], codes=codes, labelled=manifest.labelled[train], seed=seed, ratios=(7, 1)
         )
         splits[np.array(train)[part == 1]] = "val"
-        notes.append(
-            f"The given splits have no val: {int(part.sum())} of {len(train)} train images became it."
-        )
+        notes.append(f"The given splits have no val: {int(part.sum())} of {len(train)} train images became it.")
     if not (given == "test").any():
         notes.append("The given splits have no test images; nothing can be evaluated on them.")
     return ResolvedSplits(splits, "given", tuple(notes))
@@ -269,9 +265,7 @@ def _straddling(manifest: Manifest, given: NDArray[np.str_], *, digests: Sequenc
     return notes
 
 
-def _inherit(
-    codes: NDArray[np.int64], digests: Sequence[str], known: Mapping[str, Split]
-) -> NDArray[np.str_]:
+def _inherit(codes: NDArray[np.int64], digests: Sequence[str], known: Mapping[str, Split]) -> NDArray[np.str_]:
     """(N,) splits of the earlier run by image, then by group; ``""`` where neither is known."""
     own = [known.get(digest) for digest in digests]
     group: dict[int, Split] = {}

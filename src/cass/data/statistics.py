@@ -14,9 +14,7 @@ SAMPLE = 2000
 SMALLEST_STD = 1e-3
 
 
-def channel_statistics(
-    images: Images, rows: Sequence[int] | NDArray[np.int64]
-) -> tuple[list[float], list[float]]:
+def channel_statistics(images: Images, rows: Sequence[int] | NDArray[np.int64]) -> tuple[list[float], list[float]]:
     """Measure the channels of some images.
 
     Args:

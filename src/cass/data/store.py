@@ -130,9 +130,7 @@ def decode_images(
     return ImageStore(array=array, corrupt=corrupt)
 
 
-def check_corrupt(
-    corrupt: Mapping[int, str], *, total: int, names: Sequence[str], limit: float = 0.05
-) -> None:
+def check_corrupt(corrupt: Mapping[int, str], *, total: int, names: Sequence[str], limit: float = 0.05) -> None:
     """Stop where too many images cannot be read.
 
     Args:

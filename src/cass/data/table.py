@@ -68,9 +68,7 @@ def read_table(path: Path) -> Table:
                 )
     repeated = sorted({name for name in header if name and header.count(name) > 1})
     if repeated:
-        raise DataError(
-            f"{path} has the column {repeated[0]!r} more than once", "Rename or remove one of them."
-        )
+        raise DataError(f"{path} has the column {repeated[0]!r} more than once", "Rename or remove one of them.")
     if not rows:
         raise DataError(f"{path} has a header but no rows", "Add one row per image.")
     for cells, line in rows:

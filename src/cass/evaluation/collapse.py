@@ -134,9 +134,7 @@ def verdict(start: Reading, now: Reading, *, chance: float) -> Verdict:
     )
     knn_fell = False
     if not math.isnan(start.knn_balanced_accuracy) and not math.isnan(now.knn_balanced_accuracy):
-        reason += (
-            f", kNN balanced accuracy {start.knn_balanced_accuracy:.3f} -> {now.knn_balanced_accuracy:.3f}"
-        )
+        reason += f", kNN balanced accuracy {start.knn_balanced_accuracy:.3f} -> {now.knn_balanced_accuracy:.3f}"
         gained = max(start.knn_balanced_accuracy - chance, 0.0)
         knn_fell = gained > 0.02 and now.knn_balanced_accuracy - chance < KNN_FALL * gained
     share_fell = now.between_image_share < SHARE_FALL * start.between_image_share

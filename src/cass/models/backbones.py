@@ -73,9 +73,7 @@ class Branch(nn.Module):
 
     def set_normalization(self, mean: Sequence[float], std: Sequence[float]) -> None:
         """Set the channel means and standard deviations of the input in [0, 1], C numbers each."""
-        self.register_buffer(
-            "mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1), persistent=False
-        )
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1), persistent=False)
 
     def embed(self, images: Tensor) -> Tensor:

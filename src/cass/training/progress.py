@@ -95,9 +95,7 @@ class RunProgress(pl.Callback):
             self._print_line(trainer, row)
 
     def _print_line(self, trainer: pl.Trainer, row: dict[str, Any]) -> None:
-        done = len(self.rows) and (time.monotonic() - self._started) / max(
-            self._epochs_this_session(trainer), 1
-        )
+        done = len(self.rows) and (time.monotonic() - self._started) / max(self._epochs_this_session(trainer), 1)
         left = done * ((trainer.max_epochs or 0) - row["epoch"])
         figures = "  ".join(f"{name} {row[name]:.4f}" for name in EPOCH_FIGURES if name in row)
         line = (

@@ -208,9 +208,7 @@ class CollapseWatch(pl.Callback):
                 module.log(f"{name}/{key}", value)
             judged = self.verdict(name)
             if judged.collapsed:
-                self.say(
-                    f"The {name} branch has COLLAPSED by epoch {trainer.current_epoch + 1}: {judged.reason}."
-                )
+                self.say(f"The {name} branch has COLLAPSED by epoch {trainer.current_epoch + 1}: {judged.reason}.")
 
     def state_dict(self) -> dict[str, Any]:
         """Return the history, for checkpoints."""

@@ -11,7 +11,7 @@ from cass.config import CompareConfig, EvaluateConfig, FinetuneConfig, PretrainC
 from cass.data.manifest import load_manifest
 from cass.errors import DataError
 from cass.files import write_json, write_text
-from cass.reports.tables import ResultRow, results_markdown
+from cass.reports.tables import WITH, WITHOUT, ResultRow, comparison
 from cass.workflows.evaluate import EvaluateResult, run_evaluate
 from cass.workflows.finetune import run_finetune
 from cass.workflows.pretrain import PretrainResult, run_pretrain
@@ -19,7 +19,7 @@ from cass.workflows.run_folder import SUMMARY, check_free, read_summary, write_s
 
 log = logging.getLogger("cass")
 
-STARTS = {False: "cass pretraining", True: "no pretraining"}
+STARTS = {False: WITH, True: WITHOUT}
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _write(result: CompareResult) -> None:
     out = result.out
     what = "generated images (drawn by cass, not patients)" if result.generated else "test images"
     write_text(out / "results.csv", pd.DataFrame(records).to_csv(index=False))
-    write_text(out / "results.md", f"Balanced accuracy on the {what}.\n\n{results_markdown(result.rows)}\n")
+    write_text(out / "results.md", f"Balanced accuracy on the {what}.\n\n{comparison(result.rows).markdown()}\n")
     plot_label_efficiency(result.rows, out / "label-efficiency.png", title=f"Label efficiency on {what}")
     write_json(
         out / SUMMARY,

@@ -86,7 +86,7 @@ def infer(
     device = torch_device(settings)
     spec = next(iter(branches.values())).spec
     for branch in branches.values():
-        branch.to(device, memory_format=torch.channels_last).eval()
+        branch.to(device).to(memory_format=torch.channels_last).eval()
     corrupt: dict[int, str] = {}
     for start in range(0, len(manifest), CHUNK):
         rows = range(start, min(start + CHUNK, len(manifest)))

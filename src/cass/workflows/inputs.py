@@ -78,7 +78,8 @@ class Inputs:
 
     def batch(self, rows: Sequence[int] | NDArray[np.int64]) -> Tensor:
         """Return images (B, C, S, S) in [0, 1]."""
-        return self.images.batch(np.asarray(rows, dtype=np.int64))
+        images: Tensor = self.images.batch(np.asarray(rows, dtype=np.int64))
+        return images
 
 
 def make_plan(

@@ -99,7 +99,8 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
     inputs = decode(plan, rows, image_size=config.image_size, in_chans=config.in_chans, purpose="pretraining")
     train = inputs.rows("train")
     log.info(
-        "Pretraining uses the %d readable training images, labelled or not; the %d test images are never shown to the networks.",
+        "Pretraining uses the %d readable training images, labelled or not; the networks never see the %d "
+        "test images.",
         len(train),
         len(plan.rows("test")),
     )

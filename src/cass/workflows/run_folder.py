@@ -132,9 +132,7 @@ def read_config(run: Path, kind: type[C], *, written_by: str) -> C:
     """
     path = run / CONFIG
     if not path.is_file():
-        raise OutputError(
-            f"{run} is not a run folder of {written_by} (no {CONFIG})", f"Run {written_by} first."
-        )
+        raise OutputError(f"{run} is not a run folder of {written_by} (no {CONFIG})", f"Run {written_by} first.")
     try:
         return build_config(kind, {}, source=path)
     except Exception as error:

@@ -1,0 +1,78 @@
+"""Bootstrap: which images are drawn how often, and the interval of what they give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95% interval.
+
+    Attributes:
+        value: The estimate on the images as they are; NaN where it is undefined.
+        low: Lower end; NaN where there is no interval.
+        high: Upper end; NaN where there is no interval.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+def group_codes(groups: NDArray[np.str_] | None, *, count: int) -> NDArray[np.int64]:
+    """Number the units that are drawn whole.
+
+    Args:
+        groups: (N,) group names, an empty name for an image that is its own group; or None.
+        count: N.
+
+    Returns:
+        (N,) numbers from 0 without gaps; every image its own where there are no groups.
+    """
+    if groups is None:
+        return np.arange(count, dtype=np.int64)
+    names = np.where(groups == "", [f"\0{index}" for index in range(count)], groups)
+    codes: NDArray[np.int64] = np.unique(names, return_inverse=True)[1].astype(np.int64)
+    return codes
+
+
+def resample_counts(codes: NDArray[np.int64], *, resamples: int, seed: int) -> NDArray[np.float64]:
+    """Draw groups with replacement, as many as there are.
+
+    Args:
+        codes: (N,) group of each image, from :func:`group_codes`.
+        resamples: R.
+        seed: Seed of the draw.
+
+    Returns:
+        (R, N): how often each image was drawn.
+    """
+    units = int(codes.max()) + 1
+    rng = np.random.default_rng(seed)
+    counts = rng.multinomial(units, np.full(units, 1.0 / units), size=resamples)
+    drawn: NDArray[np.float64] = counts[:, codes].astype(np.float64)
+    return drawn
+
+
+def interval(value: float, draws: NDArray[np.float64]) -> Interval:
+    """Take the percentile interval of a metric.
+
+    Args:
+        value: The point estimate.
+        draws: (R,) the metric in each resample; NaN where it was undefined, which is left out.
+
+    Returns:
+        The estimate with the middle 95% of the draws; no interval where more than half are undefined or all
+        images are one group, which leaves nothing to draw from.
+    """
+    defined = draws[~np.isnan(draws)]
+    if np.isnan(value) or len(defined) * 2 < len(draws) or not len(defined):
+        return Interval(float(value), float("nan"), float("nan"))
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(value), float(low), float(high))

@@ -1,0 +1,192 @@
+"""Pictures of runs and results, as PNG files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cass.evaluation.report import ClassificationReport
+from cass.reports.tables import NAMES, WITH, WITHOUT, ResultRow
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Okabe & Ito's colours, which people with colour-blindness tell apart.
+COLOURS = {"cnn": "#0072B2", "transformer": "#D55E00", WITH: "#0072B2", WITHOUT: "#7F7F7F"}
+MARKERS = {"cnn": "o", "transformer": "s", WITH: "o", WITHOUT: "s"}
+PANELS = {
+    "loss": "Loss",
+    "spread": "Spread (0 is one point)",
+    "effective_rank": "Effective rank",
+    "between_image_share": "Between-image share",
+    "knn_balanced_accuracy": "kNN balanced accuracy",
+}
+
+
+def _figure(columns: int, *, width: float = 3.6, height: float = 3.2) -> tuple[Any, list[Any]]:
+    """Make a figure with panels side by side, outside pyplot's global state."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width * columns, height), layout="constrained")
+    axes = [figure.add_subplot(1, columns, index + 1) for index in range(columns)]
+    for axis in axes:
+        axis.grid(visible=True, alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _save(figure: Any, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    figure.savefig(partial, format="png", dpi=130)
+    os.replace(partial, path)
+
+
+def plot_pretraining(history: pd.DataFrame, path: Path) -> None:
+    """Draw the loss and the collapse watch's measures by epoch.
+
+    Args:
+        history: Columns ``epoch``, ``loss`` and ``{branch}/{measure}``; measures without a value are left out.
+        path: PNG file to write.
+    """
+    panels = {}
+    for key, title in PANELS.items():
+        columns = ["loss"] if key == "loss" else [f"{branch}/{key}" for branch in ("cnn", "transformer")]
+        there = [name for name in columns if name in history and history[name].notna().any()]
+        if there:
+            panels[title] = there
+    figure, axes = _figure(max(1, len(panels)))
+    for axis, (title, columns) in zip(axes, panels.items(), strict=False):
+        for name in columns:
+            branch = name.split("/")[0]
+            values = history[["epoch", name]].dropna()
+            colour, marker = COLOURS.get(branch, "#333333"), MARKERS.get(branch, "o")
+            axis.plot(values["epoch"], values[name], marker=marker, markersize=4, color=colour, label=branch)
+        axis.set(title=title, xlabel="epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        if title != PANELS["effective_rank"]:
+            axis.set_ylim(bottom=0)
+        if len(columns) > 1:
+            axis.legend(frameon=False)
+    _save(figure, path)
+
+
+def plot_fine_tuning(history: pd.DataFrame, path: Path) -> None:
+    """Draw the losses and the validation balanced accuracy of a fine-tuning by epoch.
+
+    Args:
+        history: Columns ``epoch``, ``train/loss``, ``val/loss``, ``val/balanced_accuracy``.
+        path: PNG file to write.
+    """
+    figure, (losses, score) = _figure(2)
+    for name, colour, marker in (
+        ("train/loss", COLOURS["cnn"], "o"),
+        ("val/loss", COLOURS["transformer"], "s"),
+    ):
+        losses.plot(
+            history["epoch"], history[name], color=colour, marker=marker, markersize=4, label=name.split("/")[0]
+        )
+    losses.set(title="Loss", xlabel="epoch")
+    losses.legend(frameon=False)
+    score.plot(
+        history["epoch"],
+        history["val/balanced_accuracy"],
+        color=COLOURS["transformer"],
+        marker="s",
+        markersize=4,
+    )
+    score.set(title="Validation balanced accuracy", xlabel="epoch", ylim=(0, 1))
+    best = history["epoch"].iloc[int(history["val/loss"].argmin())]
+    for axis in (losses, score):
+        axis.axvline(best, color="#999999", linestyle=":", linewidth=1)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    _save(figure, path)
+
+
+def plot_label_efficiency(
+    rows: Sequence[ResultRow], path: Path, *, title: str, metric: str = "balanced_accuracy"
+) -> None:
+    """Draw a metric against the number of labels, with and without pretraining, one panel a branch.
+
+    Args:
+        rows: Results of both starts.
+        path: PNG file to write.
+        title: What the picture shows.
+        metric: Name of the metric.
+    """
+    branches = list(dict.fromkeys(row.branch for row in rows))
+    figure, axes = _figure(len(branches), height=3.6)
+    ticks = {row.n_labels: f"{100 * row.label_fraction:g}%\n({row.n_labels})" for row in rows}
+    for axis, branch in zip(axes, branches, strict=True):
+        for start, shift in ((WITH, 0.97), (WITHOUT, 1.03)):
+            chosen = sorted(
+                (row for row in rows if row.branch == branch and row.start == start),
+                key=lambda row: row.n_labels,
+            )
+            values = np.array(
+                [[row.metrics[metric].value, row.metrics[metric].low, row.metrics[metric].high] for row in chosen]
+            )
+            if not len(values):
+                continue
+            bars = np.abs(values[:, [1, 2]] - values[:, [0]]).T
+            axis.errorbar(
+                [shift * row.n_labels for row in chosen],
+                values[:, 0],
+                yerr=np.nan_to_num(bars),
+                color=COLOURS[start],
+                marker=MARKERS[start],
+                capsize=3,
+                label=start,
+            )
+        axis.set_xscale("log")
+        axis.set_xticks(list(ticks), list(ticks.values()))
+        axis.minorticks_off()
+        axis.set(title=branch, xlabel="labels", ylim=(0, 1))
+    axes[0].set_ylabel(NAMES.get(metric, metric))
+    axes[0].legend(frameon=False, loc="lower right")
+    figure.suptitle(f"{title} (95% intervals)")
+    _save(figure, path)
+
+
+def plot_confusion(report: ClassificationReport, path: Path) -> None:
+    """Draw who was taken for whom; multi-label: recall and precision of each label.
+
+    Args:
+        report: The report.
+        path: PNG file to write.
+    """
+    size = 2.6 + 0.7 * len(report.classes)
+    figure, (axis,) = _figure(1, width=max(3.6, size), height=max(3.2, size - 0.6))
+    axis.grid(visible=False)
+    places = np.arange(len(report.classes))
+    if report.task == "multilabel":
+        for shift, (name, colour) in zip(
+            (-0.2, 0.2), (("recall", COLOURS["cnn"]), ("precision", COLOURS["transformer"])), strict=True
+        ):
+            values = [report.per_class[label][name].value for label in report.classes]
+            axis.bar(places + shift, np.nan_to_num(values), width=0.4, color=colour, label=name)
+        axis.set_xticks(places, report.classes, rotation=30, ha="right")
+        axis.set_ylim(0, 1)
+        axis.legend(frameon=False)
+    else:
+        totals = report.confusion.sum(axis=1, keepdims=True)
+        shares = report.confusion / np.maximum(totals, 1)
+        axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for row, column in np.ndindex(*report.confusion.shape):
+            axis.text(
+                column,
+                row,
+                f"{report.confusion[row, column]}\n{100 * shares[row, column]:.0f}%",
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="white" if shares[row, column] > 0.5 else "black",
+            )
+        axis.set_xticks(places, report.classes, rotation=30, ha="right")
+        axis.set_yticks(places, report.classes)
+        axis.set(xlabel="prediction", ylabel="truth")
+    _save(figure, path)

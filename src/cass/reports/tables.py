@@ -1,0 +1,149 @@
+"""Tables of results, for the terminal and as Markdown, from the same cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cass.evaluation.bootstrap import Interval
+from cass.evaluation.report import ClassificationReport
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+WITH, WITHOUT = "cass pretraining", "no pretraining"
+NAMES = {
+    "balanced_accuracy": "balanced accuracy",
+    "accuracy": "accuracy",
+    "macro_auroc": "AUROC (macro)",
+    "macro_average_precision": "average precision (macro)",
+    "macro_f1": "F1 (macro)",
+    "micro_f1": "F1 (micro)",
+}
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One fine-tuned branch on the test images.
+
+    Attributes:
+        branch: ``cnn``, ``transformer`` or ``mean of both``.
+        start: ``cass pretraining`` or ``no pretraining``.
+        label_fraction: Share of the labels it was fine-tuned on, in (0, 1].
+        n_labels: Number of those labels.
+        metrics: Metrics by name, in [0, 1].
+    """
+
+    branch: str
+    start: str
+    label_fraction: float
+    n_labels: int
+    metrics: dict[str, Interval]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A table before it is drawn.
+
+    Attributes:
+        title: What it shows.
+        head: Column names.
+        rows: Texts, one list a row.
+    """
+
+    title: str
+    head: list[str]
+    rows: list[list[str]]
+
+    def markdown(self) -> str:
+        """Draw it in Markdown."""
+        lines = [self.head, ["---"] * len(self.head), *self.rows]
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+    def rich(self) -> Table:
+        """Draw it for the terminal."""
+        from rich.table import Table
+
+        table = Table(title=self.title, title_justify="left")
+        for index, name in enumerate(self.head):
+            table.add_column(name, justify="left" if index == 0 else "right")
+        for row in self.rows:
+            table.add_row(*row)
+        return table
+
+
+def percent(entry: Interval) -> str:
+    """Write an estimate and its interval in percent, such as ``81.3 [78.0, 84.1]``; a dash where undefined."""
+    if math.isnan(entry.value):
+        return "-"
+    if math.isnan(entry.low):
+        return f"{100 * entry.value:.1f}"
+    return f"{100 * entry.value:.1f} [{100 * entry.low:.1f}, {100 * entry.high:.1f}]"
+
+
+def comparison(rows: Sequence[ResultRow], *, metric: str = "balanced_accuracy") -> Cells:
+    """Lay results with and without pretraining side by side.
+
+    Args:
+        rows: Results of both starts.
+        metric: Name of the metric.
+
+    Returns:
+        A row for each label fraction and branch: both starts in percent with 95% intervals, and the
+        difference in points.
+    """
+    found = {(row.label_fraction, row.branch, row.start): row for row in rows}
+    keys = dict.fromkeys((row.label_fraction, row.branch) for row in rows)
+    lines = []
+    for fraction, branch in keys:
+        pair = [found.get((fraction, branch, start)) for start in (WITH, WITHOUT)]
+        there = [row for row in pair if row is not None]
+        texts = [percent(row.metrics[metric]) if row else "-" for row in pair]
+        gain = "-"
+        if len(there) == 2:
+            gain = f"{100 * (there[0].metrics[metric].value - there[1].metrics[metric].value):+.1f}"
+        lines.append([f"{100 * fraction:g}% ({there[0].n_labels})", branch, *texts, gain])
+    title = f"{NAMES.get(metric, metric).capitalize()} on the test images, % [95% interval]"
+    return Cells(title, ["labels", "branch", WITH, WITHOUT, "difference"], lines)
+
+
+def overall(report: ClassificationReport) -> Cells:
+    """Lay out the overall metrics of a report, in percent."""
+    unit = f"{report.n_groups} groups" if report.n_groups is not None else f"{report.n_images} images"
+    title = f"{report.n_images} images; 95% intervals from {report.resamples} resamples of {unit}"
+    rows = [[NAMES[name], percent(entry)] for name, entry in report.metrics.items()]
+    return Cells(title, ["metric", "% [95% interval]"], rows)
+
+
+def per_class(report: ClassificationReport) -> Cells:
+    """Lay out the metrics of each class, in percent."""
+    head = ["class", "images", "recall", "precision", "F1", "AUROC", "average precision"]
+    rows = [
+        [label, str(report.support[label]), *(percent(entry) for entry in entries.values())]
+        for label, entries in report.per_class.items()
+    ]
+    return Cells("Each class, % [95% interval]", head, rows)
+
+
+def confusion(report: ClassificationReport) -> Cells:
+    """Lay out who was taken for whom: truth in rows, prediction in columns; multi-label: the four counts."""
+    if report.task == "multilabel":
+        head = ["label", "true positives", "false negatives", "false positives", "true negatives"]
+        counts = [[cell[1, 1], cell[1, 0], cell[0, 1], cell[0, 0]] for cell in report.confusion]
+    else:
+        head = ["truth \\ prediction", *report.classes]
+        counts = report.confusion.tolist()
+    rows = [[label, *map(str, line)] for label, line in zip(report.classes, counts, strict=True)]
+    return Cells("Confusion matrix", head, rows)
+
+
+def report_cells(report: ClassificationReport) -> list[Cells]:
+    """Return the three tables of a report."""
+    return [overall(report), per_class(report), confusion(report)]
+
+
+def report_markdown(report: ClassificationReport) -> str:
+    """Draw the tables of a report in Markdown."""
+    return "\n\n".join(f"{cells.title}\n\n{cells.markdown()}" for cells in report_cells(report))
