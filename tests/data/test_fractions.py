@@ -106,9 +106,7 @@ def test_fraction_outside_its_bounds(fraction: float) -> None:
 
 def test_no_candidates() -> None:
     with pytest.raises(DataError, match="No training image has a label"):
-        label_subset(
-            np.ones((3, 1), dtype=np.uint8), candidates=np.arange(0), fraction=0.5, groups=None, seed=0
-        )
+        label_subset(np.ones((3, 1), dtype=np.uint8), candidates=np.arange(0), fraction=0.5, groups=None, seed=0)
 
 
 def test_multilabel_completes_the_groups_that_the_rare_classes_came_from() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cass.data.identity import group_codes, image_digest, image_digests, join_copies
+from cass.data.identity import image_digest, image_digests, join_copies
 from cass.errors import DataError
 
 
@@ -25,13 +25,6 @@ def test_a_missing_file_is_named(write_images: Callable[..., Path]) -> None:
     folder = write_images(["a.png"])
     with pytest.raises(DataError, match=r"gone\.png"):
         image_digests([folder / "a.png", folder / "gone.png"])
-
-
-def test_group_codes_leave_empty_cells_alone() -> None:
-    codes = group_codes(np.array(["b", "", "a", "b", ""]), count=5)
-    assert codes[0] == codes[3]
-    assert len(set(codes.tolist())) == 4
-    assert group_codes(None, count=3).tolist() == [0, 1, 2]
 
 
 def test_copies_join_their_groups_transitively() -> None:

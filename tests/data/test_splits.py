@@ -98,9 +98,7 @@ def test_multilabel_is_stratified_in_every_class() -> None:
 
 def test_another_seed_gives_another_split() -> None:
     targets = _one_hot(np.arange(60) % 2, 2)
-    first, second = (
-        make_splits(targets, groups=None, labelled=np.ones(60, bool), seed=seed) for seed in (0, 1)
-    )
+    first, second = (make_splits(targets, groups=None, labelled=np.ones(60, bool), seed=seed) for seed in (0, 1))
     assert (first != second).any()
 
 

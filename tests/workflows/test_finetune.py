@@ -54,8 +54,7 @@ def test_a_linear_head_leaves_the_backbone_alone(scans: Path, pretrained: Path, 
     cass.finetune(pretrained, labels=scans, out=tmp_path / "linear", head="linear", **FAST)
     for branch in ("cnn", "transformer"):
         before, after = (
-            load_file(run / "checkpoints" / f"{branch}.safetensors")
-            for run in (pretrained, tmp_path / "linear")
+            load_file(run / "checkpoints" / f"{branch}.safetensors") for run in (pretrained, tmp_path / "linear")
         )
         assert all(torch.equal(before[name], after[name]) for name in before)
         assert len(after) == len(before) + 2

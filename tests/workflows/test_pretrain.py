@@ -57,9 +57,7 @@ def tiny(pretrained: Path) -> dict[str, object]:
 def test_the_configuration_of_a_run_repeats_it(scans: Path, pretrained: Path, tmp_path: Path) -> None:
     again = cass.pretrain(scans, out=tmp_path / "again", config=pretrained / "config.yaml", resume=False).out
     for branch in ("cnn", "transformer"):
-        first, second = (
-            load_file(run / "checkpoints" / f"{branch}.safetensors") for run in (pretrained, again)
-        )
+        first, second = (load_file(run / "checkpoints" / f"{branch}.safetensors") for run in (pretrained, again))
         assert all(torch.equal(first[name], second[name]) for name in first)
 
 
@@ -73,9 +71,7 @@ def test_a_run_that_lost_its_end_finishes_from_its_last_epoch(
         (run / "checkpoints" / f"{branch}.safetensors").unlink()
     cass.pretrain(scans, out=run, resume=True, **tiny(pretrained))
     for branch in ("cnn", "transformer"):
-        first, second = (
-            load_file(path / "checkpoints" / f"{branch}.safetensors") for path in (pretrained, run)
-        )
+        first, second = (load_file(path / "checkpoints" / f"{branch}.safetensors") for path in (pretrained, run))
         assert all(torch.equal(first[name], second[name]) for name in first)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.data.identity import group_codes
 from cass.errors import ConfigError, DataError
+from cass.groups import group_codes
 
 
 def label_subset(

@@ -1,4 +1,4 @@
-"""Which images are the same, and which belong together: content digests and group codes."""
+"""Which images are the same: content digests, and the groups that copies join."""
 
 from __future__ import annotations
 
@@ -51,27 +51,6 @@ def image_digests(paths: Sequence[Path]) -> list[str]:
     # Reading and hashing both release the interpreter lock, so threads are enough.
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         return list(pool.map(image_digest, paths, chunksize=1))
-
-
-def group_codes(groups: NDArray[np.str_] | None, *, count: int) -> NDArray[np.int64]:
-    """Number the groups; an image without a group is a group of its own.
-
-    Args:
-        groups: (N,) group names, ``""`` where an image has none, or None.
-        count: N.
-
-    Returns:
-        (N,) codes in [0, number of groups); equal codes belong together.
-    """
-    if groups is None:
-        return np.arange(count, dtype=np.int64)
-    names = np.asarray(groups, dtype=np.str_)
-    alone = names == ""
-    unique, inverse = np.unique(names[~alone], return_inverse=True)
-    codes = np.empty(count, dtype=np.int64)
-    codes[~alone] = inverse
-    codes[alone] = len(unique) + np.arange(int(alone.sum()))
-    return codes
 
 
 def join_copies(codes: NDArray[np.int64], digests: Sequence[str]) -> NDArray[np.int64]:

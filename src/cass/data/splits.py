@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cass.data.allocation import share_out
-from cass.data.identity import group_codes, join_copies
+from cass.data.identity import join_copies
 from cass.data.manifest import Manifest
 from cass.errors import DataError, OutputError
+from cass.groups import group_codes
 from cass.types import SPLITS, Split
 
 _COLUMNS = ["image", "digest", "split"]

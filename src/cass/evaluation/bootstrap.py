@@ -25,28 +25,11 @@ class Interval:
     high: float
 
 
-def group_codes(groups: NDArray[np.str_] | None, *, count: int) -> NDArray[np.int64]:
-    """Number the units that are drawn whole.
-
-    Args:
-        groups: (N,) group names, an empty name for an image that is its own group; or None.
-        count: N.
-
-    Returns:
-        (N,) numbers from 0 without gaps; every image its own where there are no groups.
-    """
-    if groups is None:
-        return np.arange(count, dtype=np.int64)
-    names = np.where(groups == "", [f"\0{index}" for index in range(count)], groups)
-    codes: NDArray[np.int64] = np.unique(names, return_inverse=True)[1].astype(np.int64)
-    return codes
-
-
 def resample_counts(codes: NDArray[np.int64], *, resamples: int, seed: int) -> NDArray[np.float64]:
     """Draw groups with replacement, as many as there are.
 
     Args:
-        codes: (N,) group of each image, from :func:`group_codes`.
+        codes: (N,) group of each image, from :func:`cass.groups.group_codes`.
         resamples: R.
         seed: Seed of the draw.
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.evaluation.bootstrap import Interval, group_codes, interval, resample_counts
+from cass.evaluation.bootstrap import Interval, interval, resample_counts
 from cass.evaluation.metrics import Floats, count_metrics, predicted_labels, ranking_metrics
+from cass.groups import group_codes
 from cass.types import Task
 
 OVERALL = (

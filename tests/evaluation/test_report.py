@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import confusion_matrix
+
+from cass.evaluation.report import classification_report
+
+
+def data(count: int = 120) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    labels = rng.choice(3, size=count, p=[0.6, 0.3, 0.1])
+    scores = rng.dirichlet(np.ones(3), count)
+    scores[np.arange(count), labels] += 0.4
+    return scores / scores.sum(1, keepdims=True), np.eye(3, dtype=np.uint8)[labels]
+
+
+def test_intervals_hold_the_estimate_and_shrink_with_more_images() -> None:
+    widths = []
+    for count in (60, 600):
+        scores, targets = data(count)
+        report = classification_report(scores, targets, classes=("a", "b", "c"), task="multiclass")
+        entry = report.metrics["accuracy"]
+        assert entry.low <= entry.value <= entry.high
+        widths.append(entry.high - entry.low)
+    assert widths[1] < 0.5 * widths[0]
+
+
+def test_groups_of_like_images_widen_the_interval() -> None:
+    scores, targets = data(60)
+    scores, targets = np.repeat(scores, 5, axis=0), np.repeat(targets, 5, axis=0)
+    groups = np.repeat([f"patient{index}" for index in range(60)], 5)
+    kwargs = {"classes": ("a", "b", "c"), "task": "multiclass"}
+    alone = classification_report(scores, targets, **kwargs).metrics["accuracy"]
+    grouped = classification_report(scores, targets, groups=groups, **kwargs)
+    assert grouped.n_groups == 60
+    assert grouped.metrics["accuracy"].high - grouped.metrics["accuracy"].low > 1.5 * (alone.high - alone.low)
+
+
+def test_one_group_has_no_interval() -> None:
+    scores, targets = data(30)
+    report = classification_report(
+        scores, targets, classes=("a", "b", "c"), task="multiclass", groups=np.array(["one"] * 30)
+    )
+    assert np.isnan(report.metrics["accuracy"].low)
+    assert report.to_dict()["metrics"]["accuracy"]["low"] is None  # type: ignore[index]
+
+
+def test_confusion_and_support_count_images() -> None:
+    scores, targets = data()
+    report = classification_report(scores, targets, classes=("a", "b", "c"), task="multiclass")
+    expected = confusion_matrix(targets.argmax(1), scores.argmax(1))
+    assert report.confusion.tolist() == expected.tolist()
+    assert report.support == dict(zip("abc", targets.sum(0).tolist(), strict=True))
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
+def test_multilabel_confusion_counts_each_label() -> None:
+    targets = np.array([[1, 0], [1, 1], [0, 0]], dtype=np.uint8)
+    scores = np.array([[0.9, 0.6], [0.2, 0.7], [0.1, 0.2]])
+    report = classification_report(scores, targets, classes=("x", "y"), task="multilabel")
+    assert report.confusion.tolist() == [[[1, 0], [1, 1]], [[1, 1], [0, 1]]]
+    assert report.per_class["x"]["recall"].value == pytest.approx(0.5)

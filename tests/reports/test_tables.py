@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import numpy as np
+
+from cass.evaluation.bootstrap import Interval
+from cass.evaluation.report import classification_report
+from cass.reports.tables import WITH, WITHOUT, ResultRow, comparison, percent, report_markdown
+
+
+def row(start: str, value: float, branch: str = "cnn") -> ResultRow:
+    metrics = {"balanced_accuracy": Interval(value, value - 0.05, value + 0.05)}
+    return ResultRow(branch=branch, start=start, label_fraction=0.1, n_labels=12, metrics=metrics)
+
+
+def test_starts_stand_side_by_side_with_their_difference() -> None:
+    cells = comparison([row(WITH, 0.81), row(WITHOUT, 0.7625), row(WITH, 0.5, "transformer")])
+    assert cells.rows[0] == ["10% (12)", "cnn", "81.0 [76.0, 86.0]", "76.2 [71.2, 81.2]", "+4.8"]
+    assert cells.rows[1][3:] == ["-", "-"]
+    assert cells.markdown().startswith("| labels | branch | cass pretraining | no pretraining | difference |\n|")
+
+
+def test_undefined_figures_are_dashes() -> None:
+    nan = float("nan")
+    assert percent(Interval(nan, nan, nan)) == "-"
+    assert percent(Interval(0.5, nan, nan)) == "50.0"
+
+
+def test_a_report_lists_every_class_and_its_confusion() -> None:
+    targets = np.eye(2, dtype=np.uint8)[[0, 0, 1, 1]]
+    scores = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7]])
+    text = report_markdown(classification_report(scores, targets, classes=("benign", "malign"), task="multiclass"))
+    assert "| balanced accuracy | 75.0 [" in text
+    assert "| benign | 1 | 1 |" in text
+    assert "| malign | 2 | 100.0 [" in text
