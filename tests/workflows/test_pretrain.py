@@ -12,13 +12,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import cass
+from cass.config import PretrainConfig
 from cass.errors import CassError, OutputError
-
-
-def settings() -> dict[str, object]:
-    from cass.config import PretrainConfig
-
-    return {"fields": list(PretrainConfig.model_fields)}
 
 
 def test_the_run_folder_holds_what_repeats_the_run(pretrained: Path) -> None:
@@ -26,9 +21,9 @@ def test_the_run_folder_holds_what_repeats_the_run(pretrained: Path) -> None:
         assert (pretrained / name).is_file()
     assert (pretrained / "plots" / "pretraining.png").stat().st_size > 1000
     config = yaml.safe_load((pretrained / "config.yaml").read_text())
-    assert sorted(config) == sorted(settings()["fields"])  # type: ignore[call-overload]
+    assert sorted(config) == sorted(PretrainConfig.model_fields)
     environment = json.loads((pretrained / "environment.json").read_text())
-    assert environment["versions"]["torch"] == torch.__version__
+    assert environment["versions"]["torch"] == torch.__version__.split("+")[0]
     assert len(pd.read_csv(pretrained / "metrics.csv")) == 2
 
 

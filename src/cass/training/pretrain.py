@@ -59,7 +59,7 @@ class PretrainModule(pl.LightningModule):
         out: StepOutput = self.method(views)
         if not torch.isfinite(out.loss):
             raise CassError(
-                f"The loss is {float(out.loss)} at step {self.global_step}",
+                f"The loss is {float(out.loss.detach())} at step {self.global_step}",
                 "Lower --lr, or use --precision 32.",
             )
         self.log("train/loss", out.loss.detach(), on_step=True, on_epoch=True, batch_size=len(rows))
