@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+
+from cass.data.generated import CLASSES, cache_folder, generated_dataset
+from cass.data.manifest import load_manifest
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return generated_dataset(tmp_path_factory.mktemp("cache"), count=300, image_size=32)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_same_seed_draws_the_same_bytes(tmp_path: Path) -> None:
+    first, second, other = (
+        generated_dataset(tmp_path / name, count=120, image_size=32, seed=seed)
+        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    )
+    assert contents(first) == contents(second)
+    assert contents(first) != contents(other)
+
+
+def test_it_is_drawn_once_and_leaves_no_scraps(drawn: Path) -> None:
+    before = (drawn / "labels.csv").stat().st_mtime_ns
+    assert generated_dataset(drawn.parent, count=300, image_size=32) == drawn
+    assert (drawn / "labels.csv").stat().st_mtime_ns == before
+    assert list(drawn.parent.iterdir()) == [drawn]
+    assert "not patient data" in (drawn / "README.txt").read_text()
+
+
+def test_classes_are_imbalanced_and_patients_never_straddle_splits(drawn: Path) -> None:
+    table = pd.read_csv(drawn / "labels.csv")
+    assert list(table.columns) == ["image", "label", "group", "site", "split"]
+    shares = table.label.value_counts(normalize=True)
+    assert list(shares.index[:1]) == [CLASSES[0]]
+    assert shares.max() > 3 * shares.min()
+    assert (table.groupby("group").split.nunique() == 1).all()
+    assert set(table.split) == {"train", "val", "test"}
+    assert table.site.nunique() == 2
+
+
+def test_colour_alone_does_not_give_the_class(drawn: Path) -> None:
+    table = pd.read_csv(drawn / "labels.csv")
+    colours = np.array([np.asarray(Image.open(drawn / name)).mean((0, 1)) for name in table.image])
+    train = table.split == "train"
+    model = LogisticRegression(class_weight="balanced", max_iter=500).fit(colours[train], table.label[train])
+    score = balanced_accuracy_score(table.label[~train], model.predict(colours[~train]))
+    assert score < 0.45
+
+
+def test_it_loads_by_name(monkeypatch: pytest.MonkeyPatch, drawn: Path) -> None:
+    monkeypatch.setattr("cass.data.generated.generated_dataset", lambda: drawn)
+    manifest = load_manifest("generated")
+    assert manifest.generated
+    assert len(manifest) == 300
+    assert manifest.classes == tuple(sorted(CLASSES))
+
+
+def test_the_cache_folder_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CASS_CACHE_DIR", str(tmp_path))
+    assert cache_folder() == tmp_path
