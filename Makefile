@@ -28,7 +28,7 @@ lint: $(INSTALLED) ## check format, style, types and layers
 	$(BIN)/lint-imports
 
 docs: $(DOCS_INSTALLED) ## build the documentation into site/
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(INSTALLED) ## measure throughput on this machine
 	$(BIN)/python benchmarks/throughput.py
