@@ -1,0 +1,57 @@
+# What a developer types. `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DOCS_INSTALLED := $(VENV)/.installed-docs
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint docs bench check clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
+
+setup: $(INSTALLED) ## install cass and its tools into .venv
+
+demo: $(INSTALLED) ## the whole job on generated images, into runs/demo
+	@out=runs/demo; n=2; while [ -e "$$out" ]; do out=runs/demo-$$n; n=$$((n + 1)); done; \
+	set -x; $(BIN)/cass compare --data generated --config configs/demo.yaml --out "$$out"
+
+test: $(INSTALLED) ## run the fast tests, offline and on the CPU
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow and not gpu and not network"
+
+lint: $(INSTALLED) ## check format, style, types and layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(DOCS_INSTALLED) ## build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+bench: $(INSTALLED) ## measure throughput on this machine
+	$(BIN)/python benchmarks/throughput.py
+
+check: lint test ## lint and test
+
+clean: ## remove caches and built documentation; .venv and runs stay
+	rm -rf site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	{ echo "cass needs Python 3.11 or newer; name one: make setup PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	{ rm -rf $(VENV); echo "No virtual environment could be made; on Debian or Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
+
+# The stamps are written last, so that an interrupted installation is taken up again.
+# The interpreter is ordered only: its age says nothing of what is installed.
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing cass into $(VENV); the first time downloads PyTorch and takes minutes."
+	$(PIP) install -c constraints.txt -e ".[dev]"
+	@touch $@
+
+$(DOCS_INSTALLED): $(INSTALLED)
+	$(PIP) install -c constraints.txt -e ".[docs]"
+	@touch $@
