@@ -69,6 +69,7 @@ class RunProgress(pl.Callback):
     ) -> None:
         """Advance the bar."""
         self._steps_this_session += 1
+        self._last_step = time.monotonic()
         if self._bar is not None:
             images = (batch_idx + 1) / trainer.num_training_batches * self.images_per_epoch
             rate = images / max(time.monotonic() - self._epoch_started, 1e-9)
@@ -77,7 +78,7 @@ class RunProgress(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, _: pl.LightningModule) -> None:
         """Keep the epoch's row; show it where there is no bar."""
-        seconds = time.monotonic() - self._epoch_started
+        seconds = self._last_step - self._epoch_started  # validation, which follows, is not training
         self.seconds += seconds
         metrics = trainer.callback_metrics
         row: dict[str, Any] = {"epoch": trainer.current_epoch + 1, "seconds": round(seconds, 3)}
