@@ -86,6 +86,8 @@ def _option(name: str, field: FieldInfo) -> Any:
     flag = "--" + name.replace("_", "-")
     help_text = f"{field.description}{_bounds(field)}{_default(field)}"
     names = (flag, "--data") if name == "labels" else (flag,)
+    if field.default is True:
+        names = (f"{flag}/--no-{flag.removeprefix('--')}",)
     kind, metavar = _kind(field.annotation)
     return Annotated[kind | None, typer.Option(*names, help=help_text, metavar=metavar, show_default=False)]
 
