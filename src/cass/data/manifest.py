@@ -106,7 +106,8 @@ def load_manifest(source: str | Path, *, label_columns: Sequence[str] = ()) -> M
     if source == GENERATED:
         from cass.data.generated import generated_dataset
 
-        return replace(load_manifest(generated_dataset(), label_columns=label_columns), generated=True)
+        table = generated_dataset() / "labels.csv"
+        return replace(load_manifest(table, label_columns=label_columns), generated=True)
     path = Path(source).expanduser()
     if not path.exists():
         near = did_you_mean(path.name, _siblings(path))

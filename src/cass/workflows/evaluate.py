@@ -124,6 +124,7 @@ def _split_images(config: EvaluateConfig, *, classes: tuple[str, ...]) -> Manife
         label_columns=config.label_columns,
         seed=config.seed,
         known=read_splits(config.run / SPLITS),
+        announce=False,
     )
     rows = np.flatnonzero((plan.splits == config.split) & plan.manifest.labelled)
     if not len(rows):

@@ -83,7 +83,12 @@ class Inputs:
 
 
 def make_plan(
-    source: str, *, label_columns: Sequence[str], seed: int, known: Mapping[str, Split] | None = None
+    source: str,
+    *,
+    label_columns: Sequence[str],
+    seed: int,
+    known: Mapping[str, Split] | None = None,
+    announce: bool = True,
 ) -> Plan:
     """Read a data set and settle its splits.
 
@@ -92,6 +97,7 @@ def make_plan(
         label_columns: 0/1 columns of a multi-label CSV.
         seed: Seed of splits that cass makes.
         known: Split by content digest of an earlier run, or None.
+        announce: Whether to log the counts of each split and what is worth knowing about them.
 
     Returns:
         The plan.
@@ -103,15 +109,22 @@ def make_plan(
     digests = image_digests([manifest.path(row) for row in range(len(manifest))])
     resolved = resolve_splits(manifest, digests=digests, seed=seed, known=known)
     plan = Plan(manifest, digests, resolved.splits, resolved.source)
+    if announce:
+        _announce(plan, resolved.notes)
+    return plan
+
+
+def _announce(plan: Plan, notes: Sequence[str]) -> None:
+    """Log what the set holds, how it is split, and what is worth knowing about it."""
+    manifest = plan.manifest
     kind = "generated images (drawn by cass, not patients)" if manifest.generated else "images"
-    origin = {"given": "as given", "run": "as in the run", "made": "made by cass, 70/10/20"}[resolved.source]
+    origin = {"given": "as given", "run": "as in the run", "made": "made by cass, 70/10/20"}[plan.source]
     counts = ", ".join(
         f"{name} {entry['images']} ({entry['labelled']} labelled)" for name, entry in plan.counts().items()
     )
     log.info("%d %s; splits %s: %s.", len(manifest), kind, origin, counts)
-    for note in resolved.notes:
+    for note in notes:
         log.info("%s", note)
-    return plan
 
 
 def decode(plan: Plan, rows: NDArray[np.int64], *, image_size: int, in_chans: int, purpose: str) -> Inputs:
