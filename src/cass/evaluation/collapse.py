@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Calibrated on the runs listed in docs/explanation/method.md.
+# Set by hand on the runs of docs/results.md and the readings of tests/evaluation/test_collapse.py.
 LOW_SPREAD = 0.1
 SPREAD_FALL = 0.25
 RANK_FALL = 0.5
