@@ -66,9 +66,9 @@ class Cells:
         """Draw it for the terminal."""
         from rich.table import Table
 
-        table = Table(title=self.title, title_justify="left")
+        table = Table(title=self.title, title_justify="left", padding=(0, 1, 0, 0), box=None)
         for index, name in enumerate(self.head):
-            table.add_column(name, justify="left" if index == 0 else "right")
+            table.add_column(name, justify="left" if index == 0 else "right", no_wrap=True)
         for row in self.rows:
             table.add_row(*row)
         return table
