@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from cass.data.generated import CLASSES, cache_folder, generated_dataset
 from cass.data.manifest import load_manifest
+from cass.errors import DataError, OutputError
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +73,31 @@ def test_it_loads_by_name(monkeypatch: pytest.MonkeyPatch, drawn: Path) -> None:
 def test_the_cache_folder_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CASS_CACHE_DIR", str(tmp_path))
     assert cache_folder() == tmp_path
+
+
+def test_two_at_once_end_with_one_whole_set(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        drawn = list(pool.map(lambda _: generated_dataset(tmp_path, count=120, image_size=16), range(2)))
+    assert drawn[0] == drawn[1]
+    assert list(tmp_path.iterdir()) == [drawn[0]]
+    assert len(list(drawn[0].glob("images/*.png"))) == 120
+
+
+def test_a_cache_that_cannot_be_written_names_the_mend(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="CASS_CACHE_DIR"):
+        generated_dataset(tmp_path / "file", count=120, image_size=16)
+
+
+def test_a_set_that_lost_images_is_not_used(drawn: Path, tmp_path: Path) -> None:
+    copy = tmp_path / drawn.name
+    shutil.copytree(drawn, copy)
+    (copy / "images" / "00007.png").unlink()
+    with pytest.raises(DataError, match="299 of 300"):
+        generated_dataset(tmp_path, count=300, image_size=32)
+
+
+def test_too_few_images_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="120 images"):
+        generated_dataset(tmp_path, count=20)
+    assert not list(tmp_path.iterdir())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cass.data.generated_cells import draw_cell, draw_stain
+from cass.errors import DataError, OutputError
 from cass.files import write_text
 from cass.seeds import derive_seed
 
@@ -46,24 +48,47 @@ def generated_dataset(root: Path | None = None, *, seed: int = 0, count: int = 1
     Returns:
         A folder with ``labels.csv`` (``image,label,group,site,split``) and the images as 8-bit RGB PNG. Four
         classes of 48, 27, 16 and 9%; 20 images a patient; 70/10/20% of the patients in train, val and test.
+
+    Raises:
+        DataError: ``count`` or ``image_size`` is too small, or images of a set drawn before are gone.
+        OutputError: The folder cannot be written.
     """
+    if count < 120 or image_size < 16:
+        raise DataError(
+            f"The generated set cannot be {count} images of {image_size} px", "Take 120 images and 16 px or more."
+        )
     root = cache_folder() if root is None else root
     folder = root / f"generated-cells-v{VERSION}-seed{seed}-{count}x{image_size}"
-    if (folder / "labels.csv").is_file():
-        return folder
-    partial = root / f".{folder.name}.partial-{os.getpid()}"
-    shutil.rmtree(partial, ignore_errors=True)
-    (partial / "images").mkdir(parents=True)
+    if not folder.is_dir():
+        try:
+            _draw_beside(folder, seed=seed, count=count, image_size=image_size)
+        except OSError as error:
+            raise OutputError(
+                f"Cannot write the generated images to {root}: {error.strerror or error}",
+                "Name a folder that can be written in the environment variable CASS_CACHE_DIR.",
+            ) from None
+    present = sum(1 for _ in folder.glob("images/*.png"))
+    if present != count or not (folder / "labels.csv").is_file():
+        raise DataError(
+            f"{folder} is damaged: it holds {present} of {count} images", "Delete it; cass draws it again."
+        )
+    return folder
+
+
+def _draw_beside(folder: Path, *, seed: int, count: int, image_size: int) -> None:
+    """Draw the set under another name, then rename it: another process sees all of it or nothing."""
+    # A process id would not do: containers that share a cache may share process ids too.
+    partial = folder.with_name(f".{folder.name}.partial-{uuid.uuid4().hex}")
     try:
+        (partial / "images").mkdir(parents=True)
         _write(partial, seed=seed, count=count, image_size=image_size)
         try:
             os.replace(partial, folder)
         except OSError:
-            if not (folder / "labels.csv").is_file():  # else another process drew the same set meanwhile
+            if not folder.is_dir():  # else another process drew the same set meanwhile
                 raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return folder
 
 
 def _write(folder: Path, *, seed: int, count: int, image_size: int) -> None:
