@@ -8,7 +8,7 @@ into a configuration.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -47,7 +47,23 @@ class ComputeSettings(Settings):
     num_workers: int | None = Field(
         None,
         ge=0,
-        description="Processes that prepare batches; left out: none on a CPU, up to 8 beside a GPU.",
+        description="Processes that fetch batches; left out: none on a CPU, 2 beside a GPU.",
+    )
+
+
+class TrainSettings(ComputeSettings):
+    """How a command that trains uses the hardware."""
+
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="torch.compile: auto tries it in runs that are long enough to repay its start-up, and keeps "
+        "it where a step is measured to be faster.",
+    )
+    accumulate: int = Field(
+        1, ge=1, description="Parts that a batch passes through the networks in; more parts need less memory."
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="Compute activations twice instead of keeping them: less memory, slower steps."
     )
 
 
@@ -59,7 +75,7 @@ class LabelSettings(Settings):
     )
 
 
-class PretrainConfig(LabelSettings, ComputeSettings):
+class PretrainConfig(LabelSettings, TrainSettings):
     """Settings of ``cass pretrain``."""
 
     data: str = Field(description=_DATA)
@@ -97,7 +113,24 @@ class PretrainConfig(LabelSettings, ComputeSettings):
         None, description="Recipe of the augmented views; left out: the method's own ('paper' for cass)."
     )
     epochs: int = Field(100, ge=1, description="Passes over the training images.")
-    batch_size: int = Field(16, ge=2, description="Images a step.")
+    batch_size: Annotated[int, Field(ge=2)] | Literal["auto"] = Field(
+        16,
+        description="Images a step, over all devices; auto takes the largest power of two that fits into the "
+        "GPU's memory, and 16 on a CPU.",
+    )
+    devices: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto",
+        description="Processes on each machine, one a GPU: auto takes all GPUs, or as many as torchrun or SLURM "
+        "started; on a CPU one.",
+    )
+    nodes: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        "auto", description="Machines; auto: as many as torchrun or SLURM started, else one."
+    )
+    strategy: Literal["ddp", "fsdp"] = Field(
+        "ddp",
+        description="How several devices share the work: ddp gives each the whole model, fsdp (GPUs) a part of "
+        "it, for Transformers that do not fit.",
+    )
     optimizer: Literal["adam", "adamw"] = Field("adam", description="Optimiser.")
     lr: float = Field(1e-3, gt=0, le=10, description="Peak learning rate.")
     weight_decay: float = Field(0.0, ge=0, le=10, description="Weight decay.")
@@ -117,7 +150,7 @@ class PretrainConfig(LabelSettings, ComputeSettings):
     resume: bool = Field(False, description="Continue the run in the output folder from its last epoch.")
 
 
-class TuneSettings(ComputeSettings):
+class TuneSettings(TrainSettings):
     """How a branch is fine-tuned; shared by ``cass finetune`` and ``cass compare``."""
 
     branch: Branches = Field("both", description="Branch to fine-tune; both also reports their mean.")

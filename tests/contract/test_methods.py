@@ -10,7 +10,7 @@ from cass.methods import METHODS, Method
 from cass.methods.base import build_method
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.models.checkpoints import branch_state
-from cass.transforms.views import RECIPES
+from cass.transforms.recipes import RECIPES
 
 NETWORKS = {"cnn": "test_resnet", "transformer": "test_vit"}
 

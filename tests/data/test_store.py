@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from cass.data import store as store_module
+from cass.data.dataset import to_images
 from cass.data.store import ImageStore, check_corrupt, decode_images, memory_bytes, resize
 from cass.errors import DataError, OutputError
 
@@ -21,6 +22,10 @@ RGB8 = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
 def _decode(paths: list[Path], **options: object) -> ImageStore:
     arguments = {"image_size": 8, "in_chans": 3} | options
     return decode_images(paths, names=[path.name for path in paths], **arguments)  # type: ignore[arg-type]
+
+
+def image(store: ImageStore) -> torch.Tensor:
+    return to_images(torch.from_numpy(store.pixels([0])))[0]
 
 
 def test_eight_bit_is_squashed_as_pillow_does(tmp_path: Path) -> None:
@@ -35,11 +40,7 @@ def test_eight_bit_is_squashed_as_pillow_does(tmp_path: Path) -> None:
     expected = np.asarray(Image.fromarray(RGB8).resize((8, 8), Image.Resampling.BILINEAR))
     assert (store.array[0] == expected).all()
     assert (store.array[1] == expected[..., :1]).all()
-    tensor = store.tensor(0)
-    assert tensor.shape == (3, 8, 8)
-    assert tensor.dtype == torch.float32
-    assert torch.equal(tensor, torch.from_numpy(expected.copy()).permute(2, 0, 1).float() / 255)
-    assert torch.equal(store.batch([1, 0])[1], tensor)
+    assert (store.pixels([1, 0])[1] == expected).all()
 
 
 def test_sixteen_bit_keeps_its_precision(tmp_path: Path) -> None:
@@ -48,7 +49,7 @@ def test_sixteen_bit_keeps_its_precision(tmp_path: Path) -> None:
     store = _decode([tmp_path / "a.png"], in_chans=1)
     assert store.array.dtype == np.uint16
     assert (store.array[0, ..., 0] == pixels).all()
-    assert torch.equal(store.tensor(0)[0], torch.from_numpy(pixels.astype(np.float32)) / 65535)
+    assert torch.equal(image(store)[0], torch.from_numpy(pixels.astype(np.float32)) / 65535)
 
 
 def test_depths_together_keep_both_exactly(tmp_path: Path) -> None:
@@ -58,8 +59,8 @@ def test_depths_together_keep_both_exactly(tmp_path: Path) -> None:
     store = _decode([tmp_path / "flat.png", tmp_path / "deep.png"], in_chans=1)
     assert (store.array[0, ..., 0] == grey8.astype(np.uint16) * 257).all()
     assert (store.array[1] == 12345).all()
-    assert torch.allclose(store.tensor(0)[0], torch.from_numpy(grey8) / 255, atol=1e-7)
-    assert store.tensor(0).max() == 1
+    assert torch.allclose(image(store)[0], torch.from_numpy(grey8) / 255, atol=1e-7)
+    assert image(store).max() == 1
 
 
 def test_resizing_sixteen_bit_agrees_with_eight_bit() -> None:
@@ -105,7 +106,7 @@ def test_above_the_share_of_memory_the_array_is_a_nameless_file(
     assert isinstance(on_disk.array, np.memmap)
     assert not isinstance(in_memory.array, np.memmap)
     assert (on_disk.array == in_memory.array).all()
-    assert torch.equal(on_disk.tensor(0), in_memory.tensor(0))
+    assert torch.equal(image(on_disk), image(in_memory))
     assert os.listdir(tmp_path) == ["in"]
 
 

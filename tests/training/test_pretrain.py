@@ -6,29 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from cass.config import PretrainConfig
-from cass.data.dataset import ViewDataset, epoch_batches, train_loader
+from cass.data.dataset import StoredImages
+from cass.data.store import ImageStore
 from cass.errors import CassError
 from cass.methods.base import Method, build_method
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.training.averaging import EpochAveraging, first_averaged_epoch
-from cass.training.engine import fit
+from cass.training.engine import Interrupted, fit
 from cass.training.pretrain import PretrainModule
-from cass.transforms.views import RECIPES, build_views
-
-
-class Noise:
-    """Sixteen images of noise."""
-
-    def __init__(self) -> None:
-        self.images = torch.rand(16, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-
-    def tensor(self, index: int) -> torch.Tensor:
-        return self.images[index]
+from cass.transforms.recipes import RECIPES
+from cass.transforms.views import build_views
 
 
 def module(tmp_path: Path, **settings: Any) -> PretrainModule:
@@ -40,13 +33,14 @@ def module(tmp_path: Path, **settings: Any) -> PretrainModule:
         "transformer": build_branch(BackboneSpec(name="test_vit", image_size=32), seed=1),
     }
     method = build_method("cass", {"width": 16}, branches)
-    make_views = build_views(RECIPES["paper"])
-
-    def make_loader(epoch: int) -> Any:
-        dataset = ViewDataset(Noise(), range(16), make_views=make_views, epoch=epoch)
-        return train_loader(dataset, batch_size=config.batch_size, num_workers=0, pin_memory=False)
-
-    return PretrainModule(method, config=config, make_loader=make_loader, steps_per_epoch=2)
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
+    return PretrainModule(
+        method,
+        config=config,
+        images=StoredImages(ImageStore(array=pixels, corrupt={}), range(16)),
+        make_views=build_views(RECIPES["paper"]),
+        batch_size=int(config.batch_size),
+    )
 
 
 class Recorder(pl.Callback):
@@ -57,7 +51,7 @@ class Recorder(pl.Callback):
         self.epoch_weights: list[torch.Tensor] = []
 
     def on_train_batch_start(self, trainer: pl.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
-        self.views = batch[0]
+        self.views = module.views(batch)
 
     def on_after_backward(self, trainer: pl.Trainer, module: Any) -> None:
         weight = probe(module.method)
@@ -66,6 +60,17 @@ class Recorder(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
         self.epoch_weights.append(probe(module.method).detach().clone())
+
+
+class StopBefore(pl.Callback):
+    """Stops the run where an epoch begins, as Ctrl-C does."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
+        if trainer.current_epoch == self.epoch:
+            raise KeyboardInterrupt
 
 
 def probe(method: Method) -> torch.nn.Parameter:
@@ -127,7 +132,14 @@ def test_a_continued_run_ends_with_the_same_weights(tmp_path: Path) -> None:
     whole, first, second = (module(tmp_path, epochs=3) for _ in range(3))
     averagings = [EpochAveraging(1) for _ in range(3)]
     fit(whole, settings=whole.config, epochs=3, callbacks=[averagings[0], saving("a")], logs=tmp_path / "logs")
-    fit(first, settings=whole.config, epochs=2, callbacks=[averagings[1], saving("b")], logs=tmp_path / "logs")
+    with pytest.raises(Interrupted):
+        fit(
+            first,
+            settings=whole.config,
+            epochs=3,
+            callbacks=[averagings[1], saving("b"), StopBefore(2)],
+            logs=tmp_path / "logs",
+        )
     fit(
         second,
         settings=whole.config,
@@ -140,9 +152,18 @@ def test_a_continued_run_ends_with_the_same_weights(tmp_path: Path) -> None:
         torch.testing.assert_close(second.method.state_dict()[name], value, rtol=0, atol=0, msg=name)
 
 
-def test_every_image_is_used_once_and_no_batch_has_one() -> None:
-    for count in (7, 16, 17, 33):
-        batches = epoch_batches(count, batch_size=8, seed=0, epoch=0)
-        assert sorted(position for batch in batches for position in batch) == list(range(count))
-        assert min(map(len, batches)) > 1
-    assert epoch_batches(17, batch_size=8, seed=0, epoch=0) != epoch_batches(17, batch_size=8, seed=0, epoch=1)
+def test_parts_of_a_batch_give_the_step_of_the_whole(tmp_path: Path) -> None:
+    whole, parts = module(tmp_path, epochs=1), module(tmp_path, epochs=1, accumulate=2)
+    for subject in (whole, parts):
+        fit(subject, settings=subject.config, epochs=1, callbacks=[], logs=tmp_path / "logs")
+    for name, value in whole.method.state_dict().items():
+        torch.testing.assert_close(parts.method.state_dict()[name], value, rtol=0, atol=2e-5, msg=name)
+
+
+def test_gradient_checkpointing_changes_no_gradient(tmp_path: Path) -> None:
+    gradients = []
+    for checkpointing in (False, True):
+        subject = module(tmp_path, gradient_checkpointing=checkpointing)
+        subject.method([torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))]).loss.backward()
+        gradients.append(probe(subject.method).grad)
+    torch.testing.assert_close(gradients[0], gradients[1])

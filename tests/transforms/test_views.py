@@ -1,45 +1,138 @@
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as F
 
-from cass.transforms.views import RECIPES, Step, ViewRecipe, build_views
+from cass.seeds import uniform_numbers
+from cass.transforms.recipes import RECIPES, Step, ViewRecipe
+from cass.transforms.views import (
+    brightness,
+    build_views,
+    contrast,
+    perspective_matrix,
+    rotation_matrix,
+    saturation,
+    warp,
+)
+
+BILINEAR = InterpolationMode.BILINEAR
 
 
-def test_the_seed_decides_the_view_and_torch_is_left_alone() -> None:
-    make = build_views(RECIPES["paper"])
-    image = torch.rand(3, 32, 32)
+def noise(count: int = 4, *, channels: int = 3, side: int = 48) -> torch.Tensor:
+    return torch.rand(count, channels, side, side, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_a_view_depends_on_its_image_number_and_seed_alone(name: str) -> None:
+    make, images = build_views(RECIPES[name]), noise(8)
     before = torch.get_rng_state()
-    views = {seed: make(image, seed)[0] for seed in range(12)}
+    together = make(images, 3, range(8))[0]
     assert torch.equal(torch.get_rng_state(), before)
-    assert all(torch.equal(make(image, seed)[0], view) for seed, view in views.items())
-    assert any(not torch.equal(views[0], view) for view in views.values())
+    for item in (0, 5):
+        alone = make(images[item : item + 1], 3, [item])[0]
+        torch.testing.assert_close(alone[0], together[item], rtol=0, atol=1e-6)
+    if name != "none":
+        assert not torch.equal(make(images, 4, range(8))[0], together)
+        assert not torch.equal(make(images, 3, range(8, 16))[0], together)
 
 
+@pytest.mark.parametrize("name", sorted(RECIPES))
 @pytest.mark.parametrize("channels", [1, 3, 6])
-def test_views_keep_shape_and_range(channels: int) -> None:
-    make = build_views(RECIPES["paper"])
-    for seed in range(8):
-        (view,) = make(torch.rand(channels, 24, 24), seed)
-        assert view.shape == (channels, 24, 24)
-        assert 0.0 <= float(view.min()) <= float(view.max()) <= 1.0
+def test_views_keep_shape_range_and_input(name: str, channels: int) -> None:
+    images = noise(16, channels=channels, side=24)
+    before = images.clone()
+    (view,) = build_views(RECIPES[name])(images, 0, range(16))
+    assert view.shape == images.shape
+    assert 0.0 <= float(view.min()) <= float(view.max()) <= 1.0
+    assert torch.equal(images, before)
 
 
 def test_the_published_chances() -> None:
-    image = torch.linspace(0, 1, 16 * 16).reshape(1, 16, 16) * 0.5
-    (flip,) = (step for step in RECIPES["paper"].steps if step.flip == "vertical")
-    make = build_views(ViewRecipe("flip", (flip,)))
-    share = sum(not torch.equal(make(image, seed)[0], image) for seed in range(1000)) / 1000
-    assert share == pytest.approx(0.3, abs=0.05)
+    images = torch.linspace(0, 1, 16 * 16).reshape(1, 1, 16, 16).repeat(1000, 1, 1, 1) * 0.5
+    for step in RECIPES["paper"].steps:
+        (view,) = build_views(ViewRecipe("one", (step,)))(images, 0, range(1000))
+        assert float((view != images).flatten(1).any(dim=1).float().mean()) == pytest.approx(0.3, abs=0.05)
 
 
 def test_brightness_changes_by_at_most_a_fifth() -> None:
     make = build_views(ViewRecipe("bright", (Step(chance=1.0, brightness=0.2),)))
-    factors = [float(make(torch.full((3, 4, 4), 0.5), seed)[0].mean()) / 0.5 for seed in range(200)]
-    assert 0.8 <= min(factors) < 0.85
-    assert 1.15 < max(factors) <= 1.2
+    factors = make(torch.full((200, 3, 4, 4), 0.5), 0, range(200))[0].mean(dim=(1, 2, 3)) / 0.5
+    assert 0.8 <= float(factors.min()) < 0.82
+    assert 1.18 < float(factors.max()) <= 1.2
 
 
-def test_no_recipe_changes_nothing() -> None:
-    image = torch.rand(3, 8, 8)
-    assert torch.equal(build_views(RECIPES["none"])(image, 3)[0], image)
+def test_two_views_of_an_image_differ() -> None:
+    first, second = build_views(ViewRecipe("two", RECIPES["microscopy"].steps, views=2))(noise(), 0, range(4))
+    assert not torch.equal(first, second)
+
+
+def test_turning_matches_torchvision_image_by_image() -> None:
+    images, degrees = noise(), torch.tensor([7.0, -10.0, 33.0, 170.0])
+    turned = warp(images, rotation_matrix(degrees, 48))
+    for image, angle, ours in zip(images, degrees, turned, strict=True):
+        reference = F.affine(
+            image, angle=float(angle), translate=[0, 0], scale=1.0, shear=[0.0, 0.0], interpolation=BILINEAR
+        )
+        torch.testing.assert_close(ours, reference, rtol=0, atol=1e-4)
+
+
+def test_perspective_matches_torchvision_image_by_image() -> None:
+    images, numbers = noise(), torch.rand(8, 4, generator=torch.Generator().manual_seed(1))
+    draws = iter(numbers)
+    moved = warp(images, perspective_matrix(0.2, 48, lambda: next(draws)))
+    reach, last = int(0.2 * 24) + 1, 47
+    assert reach == 5
+    for image, drawn, ours in zip(images, (numbers * reach).floor().T.int().view(4, 4, 2).tolist(), moved, strict=True):
+        (a, b, c, d) = drawn
+        ends = [
+            [a[0], a[1]],
+            [last - b[0], b[1]],
+            [last - c[0], last - c[1]],
+            [d[0], last - d[1]],
+        ]
+        starts = [[0, 0], [last, 0], [last, last], [0, last]]
+        torch.testing.assert_close(ours, F.perspective(image, starts, ends, BILINEAR), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("operation", "reference"),
+    [(brightness, F.adjust_brightness), (contrast, F.adjust_contrast), (saturation, F.adjust_saturation)],
+)
+def test_colours_match_torchvision_image_by_image(operation: object, reference: object) -> None:
+    images, factors = noise(), torch.tensor([0.8, 1.1, 1.2, 0.9])
+    changed = operation(images, factors)  # type: ignore[operator]
+    for image, factor, ours in zip(images, factors, changed, strict=True):
+        torch.testing.assert_close(ours, reference(image, float(factor)), rtol=0, atol=1e-6)  # type: ignore[operator]
+
+
+def test_hue_turns_by_at_most_its_share() -> None:
+    red = torch.zeros(64, 3, 4, 4)
+    red[:, 0] = 1.0
+    (view,) = build_views(ViewRecipe("hue", (Step(chance=1.0, hue=0.05),)))(red, 0, range(64))
+    strongest = view.amax(dim=(2, 3))
+    assert float(strongest[:, 0].min()) == pytest.approx(1.0, abs=1e-5)
+    assert 0.2 < float(strongest[:, 1:].max()) <= 6 * 0.05 + 1e-5
+
+
+def test_a_crop_leaves_a_constant_image_constant() -> None:
+    images = torch.full((32, 3, 16, 16), 0.4)
+    (view,) = build_views(ViewRecipe("crop", (Step(chance=1.0, crop=0.3),)))(images, 0, range(32))
+    torch.testing.assert_close(view, images)
+
+
+def test_random_numbers_are_uniform_and_independent() -> None:
+    numbers = uniform_numbers(5, range(20_000), 6)
+    assert numbers.min() >= 0.0
+    assert numbers.max() < 1.0
+    assert np.allclose(numbers.mean(axis=0), 0.5, atol=0.01)
+    assert np.allclose(numbers.var(axis=0), 1 / 12, atol=0.002)
+    assert abs(np.corrcoef(numbers.T) - np.eye(6)).max() < 0.03
+    neighbours = np.corrcoef(numbers[:-1, 0], numbers[1:, 0])[0, 1]
+    assert abs(neighbours) < 0.03
+    assert (uniform_numbers(6, range(20_000), 6) != numbers).mean() == 1.0
+    assert math.isclose(uniform_numbers(5, [7], 3)[0, 2], numbers[7, 2])

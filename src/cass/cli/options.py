@@ -97,6 +97,8 @@ def _kind(annotation: Any) -> tuple[Any, str | None]:
     if get_origin(annotation) is Literal:
         return str, "|".join(get_args(annotation))
     options = [part for part in get_args(annotation) if part is not type(None)]
+    if any(get_origin(part) is Literal for part in options):  # a number or a word
+        return str, "N|" + "|".join(word for part in options for word in get_args(part) if isinstance(word, str))
     if get_origin(annotation) is tuple:
         return list[options[0]], None  # type: ignore[valid-type]
     if type(None) in get_args(annotation):

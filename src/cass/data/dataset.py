@@ -1,43 +1,51 @@
-"""The images of one epoch as torch reads them: views, label and index, then batches."""
+"""Batches of stored images: which images, in which order, for which rank; augmented later, on the device."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
+from cass.data.readers import Pixels
 from cass.seeds import derive_seed
-
-Item = tuple[list[Tensor], Tensor, int]
-MakeViews = Callable[[Tensor, int], list[Tensor]]
 
 
 class Images(Protocol):
     """Decoded images, addressed by their row in the manifest."""
 
-    def tensor(self, index: int) -> Tensor:
-        """Return image ``index`` as floats (C, S, S) in [0, 1]."""
+    def pixels(self, indices: Sequence[int] | NDArray[np.int64]) -> Pixels:
+        """Return images (B, S, S, C), uint8 or uint16."""
         ...
 
 
-class ViewDataset(Dataset[Item]):
-    """The views of some images in one epoch.
+class Batch(NamedTuple):
+    """What a loader serves.
 
-    The randomness of an image depends on the seed, the epoch and the image alone, so any number of
-    workers, and a run that was stopped and continued, sees the same views.
+    Attributes:
+        pixels: (B, S, S, C) uint8 or uint16.
+        targets: Labels (B, K), 0 and 1; K is 0 where none are asked for.
+        rows: Manifest rows (B,).
+        total: Images of the whole step, of which this may be one rank's part.
+    """
+
+    pixels: Tensor
+    targets: Tensor
+    rows: Tensor
+    total: int
+
+
+class StoredImages(Dataset[Batch]):
+    """Whole batches of decoded images.
 
     Args:
         images: Decoded images.
         rows: Rows of the manifest to serve.
-        make_views: Function of an image and a seed that returns its views.
         targets: Labels (N, K) of the whole manifest, 0 and 1; None serves empty labels.
-        seed: Seed of the run.
-        epoch: Number of the epoch, from 0.
     """
 
     def __init__(
@@ -45,65 +53,124 @@ class ViewDataset(Dataset[Item]):
         images: Images,
         rows: Sequence[int] | NDArray[np.int64],
         *,
-        make_views: MakeViews,
         targets: NDArray[np.uint8] | None = None,
-        seed: int = 0,
-        epoch: int = 0,
     ) -> None:
         self.images = images
-        self.rows = [int(row) for row in rows]
-        self.make_views = make_views
+        self.rows = np.asarray(rows, dtype=np.int64)
         self.targets = targets
-        self.seed = seed
-        self.epoch = epoch
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, position: int) -> Item:
-        """Return the views, the label (K,) and the manifest row of one image."""
-        row = self.rows[position]
-        views = self.make_views(self.images.tensor(row), derive_seed(self.seed, "views", self.epoch, row))
-        label = torch.empty(0) if self.targets is None else torch.from_numpy(self.targets[row]).float()
-        return views, label, row
+    def __getitem__(self, chosen: tuple[Sequence[int], int]) -> Batch:
+        """Return the batch of some positions in ``rows``, which is part of a step of so many images."""
+        positions, total = chosen
+        rows = self.rows[np.asarray(positions, dtype=np.int64)]
+        targets = np.zeros((len(rows), 0), np.uint8) if self.targets is None else self.targets[rows]
+        return Batch(
+            torch.from_numpy(self.images.pixels(rows)),
+            torch.from_numpy(targets).float(),
+            torch.from_numpy(rows),
+            total,
+        )
 
 
-def epoch_batches(count: int, *, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-    """Shuffle positions into batches that use every image once.
+def to_images(pixels: Tensor) -> Tensor:
+    """Turn stored pixels into what networks take, on their device.
+
+    Args:
+        pixels: (B, S, S, C) uint8 or uint16.
+
+    Returns:
+        float32 (B, C, S, S) in [0, 1], channels last in memory: the stored value over the greatest of its dtype.
+    """
+    # As floats first: torch computes little with uint16.
+    return pixels.permute(0, 3, 1, 2).float() / float(torch.iinfo(pixels.dtype).max)
+
+
+class EpochBatches(Sampler[tuple[list[int], int]]):
+    """The batches of each epoch, shuffled, every image once; each rank gets its part of every batch.
 
     Args:
         count: Number of images.
-        batch_size: Images a batch.
-        seed: Seed of the run.
-        epoch: Number of the epoch, from 0.
-
-    Returns:
-        Batches of positions in [0, count). A last batch of one image joins the one before it, because
-        batch normalisation has no statistics of one.
+        batch_size: Images a step, over all ranks.
+        seed: Seed of the order.
+        rank: Number of this process, from 0.
+        world_size: Number of processes.
+        parts: Parts that a process passes its images of a step in.
     """
-    order = np.random.default_rng(derive_seed(seed, "order", epoch)).permutation(count).tolist()
-    batches = [order[start : start + batch_size] for start in range(0, count, batch_size)]
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [batches[-2] + batches[-1]]
-    return batches
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        parts: int = 1,
+    ) -> None:
+        self.count = count
+        self.batch_size = batch_size
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self.parts = parts
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, from 0, that is served next; Lightning calls this."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Parts of steps an epoch."""
+        return len(self._starts()) * self.parts
+
+    def __iter__(self) -> Iterator[tuple[list[int], int]]:
+        """Yield the positions of this rank's images and the size of the whole step."""
+        order = np.random.default_rng(derive_seed(self.seed, "order", self.epoch)).permutation(self.count)
+        starts = self._starts()
+        for start, end in zip(starts, [*starts[1:], self.count], strict=True):
+            batch = order[start:end]
+            for part in range(self.parts):
+                mine = np.array_split(batch, self.world_size * self.parts)[self.rank * self.parts + part]
+                yield mine.tolist(), len(batch)
+
+    def _starts(self) -> list[int]:
+        """Return where steps begin."""
+        # A last one too small for two images a part joins the one before it: batch normalisation has no
+        # statistics of one.
+        starts = list(range(0, self.count, self.batch_size))
+        if len(starts) > 1 and self.count - starts[-1] < 2 * self.world_size * self.parts:
+            starts.pop()
+        return starts
 
 
-def step_count(count: int, batch_size: int) -> int:
-    """Return how many batches :func:`epoch_batches` makes of ``count`` images."""
-    return len(epoch_batches(count, batch_size=batch_size, seed=0, epoch=0))
-
-
-def train_loader(dataset: ViewDataset, *, batch_size: int, num_workers: int, pin_memory: bool) -> DataLoader[Item]:
-    """Load the batches of one epoch.
+def train_loader(
+    dataset: StoredImages, batches: EpochBatches, *, num_workers: int, pin_memory: bool
+) -> DataLoader[Batch]:
+    """Load the batches of every epoch.
 
     Args:
-        dataset: The epoch's images.
-        batch_size: Images a batch.
-        num_workers: Processes that prepare batches.
-        pin_memory: Whether batches wait in page-locked memory, for copies to a GPU.
+        dataset: The images.
+        batches: Their order.
+        num_workers: Processes that fetch batches; they live as long as the loader.
+        pin_memory: Whether batches wait in page-locked memory, for asynchronous copies to a GPU.
 
     Returns:
-        Batches of views (each (B, C, S, S)), labels (B, K) and manifest rows (B,).
+        The loader, one :class:`Batch` a step.
     """
-    batches = epoch_batches(len(dataset), batch_size=batch_size, seed=dataset.seed, epoch=dataset.epoch)
-    return DataLoader(dataset, batch_sampler=batches, num_workers=num_workers, pin_memory=pin_memory)
+    return DataLoader(
+        dataset,
+        sampler=batches,
+        batch_size=None,
+        num_workers=num_workers,
+        pin_memory=pin_memory,
+        persistent_workers=num_workers > 0,
+    )
+
+
+def in_order(dataset: StoredImages, *, batch_size: int) -> DataLoader[Batch]:
+    """Serve every image once, in the order of the rows, up to ``batch_size`` at a time."""
+    parts = [range(start, min(start + batch_size, len(dataset))) for start in range(0, len(dataset), batch_size)]
+    return DataLoader(dataset, sampler=[(part, len(part)) for part in parts], batch_size=None)

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cass.data.dataset import Images
+from cass.data.dataset import Images, StoredImages, in_order, to_images
 
 SAMPLE = 2000
+CHUNK = 64
 SMALLEST_STD = 1e-3
 
 
@@ -28,11 +29,11 @@ def channel_statistics(images: Images, rows: Sequence[int] | NDArray[np.int64]) 
     chosen = np.asarray(rows)[np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(int)]
     total = square = torch.zeros(1, dtype=torch.float64)
     pixels = 0
-    for row in chosen:
-        image = images.tensor(int(row)).double().flatten(1)  # (C, S·S)
-        total = total + image.sum(dim=1)
-        square = square + image.square().sum(dim=1)
-        pixels += image.shape[1]
+    for batch in in_order(StoredImages(images, chosen), batch_size=CHUNK):
+        values = to_images(batch.pixels).double()  # (B, C, S, S)
+        total = total + values.sum(dim=(0, 2, 3))
+        square = square + values.square().sum(dim=(0, 2, 3))
+        pixels += values[:, 0].numel()
     mean = total / pixels
     std = (square / pixels - mean.square()).clamp(min=0).sqrt().clamp(min=SMALLEST_STD)
     return mean.tolist(), std.tolist()

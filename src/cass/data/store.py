@@ -11,16 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cass.data.readers import Pixels, UnreadableImage, image_bits, read_image, to_channels
 from cass.errors import DataError, OutputError
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 logger = logging.getLogger(__name__)
 
@@ -43,25 +40,16 @@ class ImageStore:
         """Number of images N."""
         return len(self.array)
 
-    def tensor(self, i: int) -> Tensor:
-        """One image as float32 (C, S, S) in [0, 1]; ``i`` lies in [0, N)."""
-        return self.batch([i])[0]
-
-    def batch(self, indices: Sequence[int] | NDArray[np.integer]) -> Tensor:
-        """Several images at once.
+    def pixels(self, indices: Sequence[int] | NDArray[np.integer]) -> Pixels:
+        """Several images as they are stored.
 
         Args:
             indices: B indices in [0, N).
 
         Returns:
-            float32 (B, C, S, S) in [0, 1]: the stored value over the greatest of its dtype.
+            (B, S, S, C) uint8 or uint16, a copy.
         """
-        import torch
-
-        pixels = self.array[np.asarray(indices, dtype=np.int64)]
-        channels_first = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), dtype=np.float32)
-        channels_first /= np.float32(np.iinfo(self.array.dtype).max)
-        return torch.from_numpy(channels_first)
+        return self.array[np.asarray(indices, dtype=np.int64)]
 
 
 def decode_images(

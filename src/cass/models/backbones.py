@@ -76,6 +76,20 @@ class Branch(nn.Module):
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1), persistent=False)
 
+    def checkpoint_gradients(self) -> None:
+        """Compute activations a second time in the backward pass instead of keeping them.
+
+        Raises:
+            ModelError: Where timm offers that not for this network.
+        """
+        try:
+            self.backbone.set_grad_checkpointing(True)  # type: ignore[operator]
+        except (AttributeError, AssertionError, NotImplementedError):
+            raise ModelError(
+                f"timm has no gradient checkpointing for {self.spec.name!r}",
+                "Drop --gradient-checkpointing, or raise --accumulate.",
+            ) from None
+
     def embed(self, images: Tensor) -> Tensor:
         """Embed images.
 

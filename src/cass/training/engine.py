@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy
 
-from cass.config import ComputeSettings
+from cass.config import TrainSettings
+from cass.errors import CassError
+from cass.training.compiling import CompileTrial
 from cass.training.hardware import accelerator, precision
+
+_LAUNCHER = "lightning.fabric.strategies.launchers.subprocess_script"
+_GO_ON = "Mend what ended it (often memory), then continue from the last finished epoch with --resume."
 
 
 class Interrupted(KeyboardInterrupt):
@@ -22,56 +30,107 @@ class Interrupted(KeyboardInterrupt):
 def fit(
     module: pl.LightningModule,
     *,
-    settings: ComputeSettings,
+    settings: TrainSettings,
     epochs: int,
     callbacks: Sequence[pl.Callback],
     logs: Path,
-    val_loader: Any = None,
+    devices: int = 1,
+    nodes: int = 1,
+    strategy: str = "ddp",
     resume_from: Path | None = None,
 ) -> None:
     """Train a module.
 
     Args:
-        module: What is trained; it serves its own training batches, anew each epoch.
-        settings: Device and precision.
+        module: What is trained; it serves its own batches.
+        settings: Device, precision and the like.
         epochs: Most passes over the data.
         callbacks: Lightning callbacks, checkpoints among them.
         logs: Folder of the TensorBoard logs.
-        val_loader: Validation batches, or None.
+        devices: Processes on each machine.
+        nodes: Machines.
+        strategy: ``ddp`` or ``fsdp``, where there are several processes.
         resume_from: Checkpoint of Lightning to continue from, or None. It is read with weights only.
 
     Raises:
         Interrupted: Where the user stopped the run.
+        CassError: Where the memory does not suffice, or another process of the run ended.
     """
-    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        # Lightning's advice on worker counts and logging intervals is not the user's to act on.
-        warnings.filterwarnings("ignore", module=r"lightning.*")
-        warnings.filterwarnings("ignore", message=r".*lr_scheduler.step.*")
+    gpu = accelerator(settings.device) == "cuda"
+    several = devices * nodes > 1
+    with _quiet(), _plain_errors(several=several):
         trainer = pl.Trainer(
             accelerator=accelerator(settings.device),
-            devices=1,
+            devices=devices,
+            num_nodes=nodes,
+            strategy=_strategy(strategy) if several else "auto",
+            sync_batchnorm=several and gpu,
+            use_distributed_sampler=False,
             precision=precision(settings),
+            accumulate_grad_batches=settings.accumulate,
+            benchmark=gpu,
             max_epochs=epochs,
-            callbacks=list(callbacks),
+            callbacks=[*callbacks, CompileTrial(settings.compile)],
             logger=TensorBoardLogger(logs.parent, name=logs.name, version=""),
             log_every_n_steps=10,
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
-            reload_dataloaders_every_n_epochs=1,
             inference_mode=False,
         )
         try:
-            trainer.fit(
-                module,
-                val_dataloaders=val_loader,
-                ckpt_path=None if resume_from is None else str(resume_from),
-                weights_only=True,
-            )
+            trainer.fit(module, ckpt_path=None if resume_from is None else str(resume_from), weights_only=True)
         except (KeyboardInterrupt, SystemExit) as error:
             # Lightning answers Ctrl-C by leaving the process; the user should be told how to go on instead.
             raise Interrupted from error
         if trainer.interrupted:
             raise Interrupted
+
+
+def _strategy(name: str) -> Any:
+    if name == "fsdp":
+        return FSDPStrategy(state_dict_type="full", use_orig_params=True)
+    # Some of timm's networks have parameters that no loss reaches.
+    return DDPStrategy(find_unused_parameters=True, gradient_as_bucket_view=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what Lightning says to developers, and say in cass's words that a process has ended."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    launcher = logging.getLogger(_LAUNCHER)
+    launcher.setLevel(logging.INFO)
+    launcher.propagate = False
+    launcher.handlers = [_ChildEnded()]
+    with warnings.catch_warnings():
+        # Lightning's advice on worker counts and logging intervals is not the user's to act on.
+        warnings.filterwarnings("ignore", module=r"lightning.*")
+        warnings.filterwarnings("ignore", message=r".*lr_scheduler.step.*")
+        yield
+
+
+class _ChildEnded(logging.Handler):
+    """Lightning ends the whole job where one of its processes ended, and says so in this log only."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "terminated with code" in record.getMessage():
+            logging.getLogger("cass").error("Error: A training process ended unexpectedly. %s", _GO_ON)
+
+
+@contextmanager
+def _plain_errors(*, several: bool) -> Iterator[None]:
+    """Turn what torch raises where memory or a fellow process is gone into one line."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise CassError(
+            "The GPU's memory does not suffice",
+            "Halve --batch-size, or double --accumulate, which computes the same step in smaller parts; "
+            "--gradient-checkpointing saves more.",
+        ) from None
+    except RuntimeError as error:
+        text = str(error).lower()
+        if several and any(word in text for word in ("gloo", "nccl", "connection", "peer", "tcpstore")):
+            raise CassError("Another process of this run ended unexpectedly", _GO_ON) from None
+        raise

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
 from cass.config import TuneSettings
+from cass.data.dataset import Batch, EpochBatches, StoredImages, in_order, to_images, train_loader
 from cass.evaluation.metrics import balanced_accuracy
 from cass.models.backbones import Branch
-from cass.seeds import derive_seed
+from cass.training.batches import BatchModule
+from cass.training.hardware import accelerator, workers
 from cass.training.losses import classification_loss, probabilities
 from cass.training.optim import build_optimizer, cosine_schedule
+from cass.transforms.views import MakeViews
 from cass.types import Task
 
+VAL_BATCH = 64
 
-class FinetuneModule(pl.LightningModule):
+
+class FinetuneModule(BatchModule):
     """Trains one branch with its classifier.
 
     Args:
@@ -26,8 +30,9 @@ class FinetuneModule(pl.LightningModule):
         settings: Settings of fine-tuning.
         task: Multi-class or multi-label.
         weights: Class weights (K,), or None.
-        make_loader: Function of the epoch (from 0) that returns its batches.
-        steps_per_epoch: Batches an epoch.
+        images: The labelled training images.
+        validation: The labelled validation images.
+        make_views: The augmentation of the training images.
     """
 
     def __init__(
@@ -37,45 +42,59 @@ class FinetuneModule(pl.LightningModule):
         settings: TuneSettings,
         task: Task,
         weights: Tensor | None,
-        make_loader: Callable[[int], Iterable[Any]],
-        steps_per_epoch: int,
+        images: StoredImages,
+        validation: StoredImages,
+        make_views: MakeViews,
     ) -> None:
-        super().__init__()
+        super().__init__(make_views, seed=settings.seed)
         self.branch = branch.to(memory_format=torch.channels_last)
         self.settings = settings
         self.task: Task = task
         self.register_buffer("class_weights", weights, persistent=False)
-        self.make_loader = make_loader
-        self.total_steps = steps_per_epoch * settings.epochs
+        self.images, self.validation = images, validation
         self._outputs: list[tuple[Tensor, Tensor]] = []
         if settings.head == "linear":
             self.branch.backbone.requires_grad_(False)
 
     def train_dataloader(self) -> Iterable[Any]:
-        """Return the batches of the epoch that begins."""
-        return self.make_loader(self.trainer.current_epoch)
+        """Return the batches of every epoch."""
+        batches = EpochBatches(
+            len(self.images),
+            batch_size=self.settings.batch_size,
+            seed=self.settings.seed,
+            parts=self.settings.accumulate,
+        )
+        return train_loader(
+            self.images,
+            batches,
+            num_workers=workers(self.settings),
+            pin_memory=accelerator(self.settings.device) == "cuda",
+        )
+
+    def val_dataloader(self) -> Iterable[Any]:
+        """Return the validation images."""
+        return in_order(self.validation, batch_size=VAL_BATCH)
 
     def on_train_epoch_start(self) -> None:
         """Tie dropout to the epoch; a frozen backbone keeps its batch statistics and drops nothing."""
-        torch.manual_seed(derive_seed(self.settings.seed, "network", self.current_epoch))
+        super().on_train_epoch_start()
         if self.settings.head == "linear":
             self.branch.backbone.eval()
 
-    def training_step(self, batch: Any, _: int) -> Tensor:
+    def training_step(self, batch: Batch, _: int) -> Tensor:
         """Compute the mean loss of one batch."""
-        (view, *_more), targets, _rows = batch
-        loss = self._loss(self.branch(view.contiguous(memory_format=torch.channels_last)), targets).mean()
-        self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(targets))
+        (view, *_more) = self.views(batch)
+        loss = self._loss(self.branch(view), batch.targets).mean() * self.share(batch, self.settings.accumulate)
+        self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, batch_size=batch.total)
         return loss
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last epoch's predictions, so that metrics never mix epochs."""
         self._outputs = []
 
-    def validation_step(self, batch: Any, _: int) -> None:
+    def validation_step(self, batch: Batch, _: int) -> None:
         """Collect the logits of one batch."""
-        (view, *_more), targets, _rows = batch
-        self._outputs.append((self.branch(view).float(), targets))
+        self._outputs.append((self.branch(to_images(batch.pixels)).float(), batch.targets))
 
     def on_validation_epoch_end(self) -> None:
         """Log the loss and the balanced accuracy of the whole validation set."""
@@ -105,5 +124,5 @@ class FinetuneModule(pl.LightningModule):
             lr=self.settings.lr,
             weight_decay=self.settings.weight_decay,
         )
-        schedule = cosine_schedule(optimizer, half_period=self.total_steps)
+        schedule = cosine_schedule(optimizer, half_period=int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import torch
@@ -62,7 +61,8 @@ def torch_device(settings: ComputeSettings) -> torch.device:
 
 
 def workers(settings: ComputeSettings) -> int:
-    """Return how many processes prepare batches: as asked, else none beside a CPU and up to 8 beside a GPU."""
+    """Return how many processes fetch batches: as asked, else none beside a CPU and 2 beside a GPU."""
     if settings.num_workers is not None:
         return settings.num_workers
-    return 0 if accelerator(settings.device) == "cpu" else min(8, max(1, (os.cpu_count() or 2) - 1))
+    # A batch is copied out of one array, so two keep any GPU fed; a CPU is better used for training.
+    return 0 if accelerator(settings.device) == "cpu" else 2

@@ -32,7 +32,9 @@ def build_optimizer(name: str, groups: Sequence[ParamGroup], *, lr: float, weigh
         for group in groups
     ]
     kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
-    return kind(settings, lr=lr, weight_decay=weight_decay)
+    devices = {parameter.device.type for group in groups for parameter in group["params"]}
+    fused = devices <= {"cpu", "cuda"}
+    return kind(settings, lr=lr, weight_decay=weight_decay, fused=fused)
 
 
 def cosine_schedule(optimizer: Optimizer, *, half_period: int) -> CosineAnnealingLR:

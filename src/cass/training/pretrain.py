@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
 from cass.config import PretrainConfig
+from cass.data.dataset import Batch, EpochBatches, StoredImages, train_loader
 from cass.errors import CassError
 from cass.methods.base import Method
-from cass.seeds import derive_seed
+from cass.training.batches import BatchModule
+from cass.training.hardware import accelerator, workers
 from cass.training.optim import build_optimizer, cosine_schedule
+from cass.transforms.views import MakeViews
 from cass.types import StepOutput
 
+CHECK_EVERY = 50  # reading a loss from a GPU makes the processor wait for it
 
-class PretrainModule(pl.LightningModule):
+
+class PretrainModule(BatchModule):
     """Trains a method.
 
     Args:
         method: What maps views to a loss.
         config: Settings of the run.
-        make_loader: Function of the epoch (from 0) that returns its batches.
-        steps_per_epoch: Batches an epoch.
+        images: The training images.
+        make_views: The augmentation.
+        batch_size: Images a step, over all ranks.
     """
 
     def __init__(
@@ -32,44 +37,70 @@ class PretrainModule(pl.LightningModule):
         method: Method,
         *,
         config: PretrainConfig,
-        make_loader: Callable[[int], Iterable[Any]],
-        steps_per_epoch: int,
+        images: StoredImages,
+        make_views: MakeViews,
+        batch_size: int,
     ) -> None:
-        super().__init__()
+        super().__init__(make_views, seed=config.seed)
         self.method = method
         self.config = config
-        self.make_loader = make_loader
-        self.total_steps = steps_per_epoch * config.epochs
+        self.images = images
+        self.batch_size = batch_size
         for name, branch in method.branches().items():
             if name == "cnn":
                 branch.to(memory_format=torch.channels_last)
+            if config.gradient_checkpointing:
+                branch.checkpoint_gradients()
 
     def train_dataloader(self) -> Iterable[Any]:
-        """Return the batches of the epoch that begins."""
-        return self.make_loader(self.trainer.current_epoch)
+        """Return the batches of every epoch, this rank's part of each."""
+        batches = EpochBatches(
+            len(self.images),
+            batch_size=self.batch_size,
+            seed=self.seed,
+            rank=self.trainer.global_rank,
+            world_size=self.trainer.world_size,
+            parts=self.config.accumulate,
+        )
+        return train_loader(
+            self.images,
+            batches,
+            num_workers=workers(self.config),
+            pin_memory=accelerator(self.config.device) == "cuda",
+        )
 
-    def on_train_epoch_start(self) -> None:
-        """Tie the networks' own randomness (dropout) to the epoch, so that a resumed run repeats it."""
-        torch.manual_seed(derive_seed(self.config.seed, "network", self.current_epoch))
+    def total_steps(self) -> int:
+        """Return the optimiser steps of the whole run."""
+        return int(self.trainer.estimated_stepping_batches)
 
-    def training_step(self, batch: Any, _: int) -> Tensor:
-        """Compute the loss of one batch."""
-        views, _labels, rows = batch
-        views = [view.contiguous(memory_format=torch.channels_last) for view in views]
-        out: StepOutput = self.method(views)
-        if not torch.isfinite(out.loss):
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        """Compute the loss of one batch, or of this rank's part of it."""
+        out: StepOutput = self.method(self.views(batch))
+        loss = out.loss * self.share(batch, self.trainer.world_size * self.config.accumulate)
+        if loss.device.type == "cpu" or self.global_step % CHECK_EVERY == 0:
+            self._check(loss)
+        together = self.trainer.world_size > 1
+        options: dict[str, Any] = {"batch_size": batch.total, "sync_dist": together}
+        self.log("train/loss", loss.detach(), on_step=True, on_epoch=True, **options)
+        for name, value in out.logs.items():
+            self.log(f"train/{name}", value, on_step=True, on_epoch=False, **options)
+        return loss
+
+    def _check(self, loss: Tensor) -> None:
+        if not torch.isfinite(loss):
             raise CassError(
-                f"The loss is {float(out.loss.detach())} at step {self.global_step}",
+                f"The loss is {float(loss.detach())} at step {self.global_step}",
                 "Lower --lr, or use --precision 32.",
             )
-        self.log("train/loss", out.loss.detach(), on_step=True, on_epoch=True, batch_size=len(rows))
-        for name, value in out.logs.items():
-            self.log(f"train/{name}", value, on_step=True, on_epoch=False, batch_size=len(rows))
-        return out.loss
 
-    def on_train_batch_end(self, *_: Any) -> None:
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Let the method do what follows a step."""
-        self.method.after_step(min(1.0, self.global_step / self.total_steps))
+        if (batch_idx + 1) % self.config.accumulate == 0:
+            self.method.after_step(min(1.0, self.global_step / self.total_steps()))
+
+    def on_train_epoch_end(self) -> None:
+        """Stop before weights that are no numbers are saved."""
+        self._check(self.trainer.callback_metrics["train/loss_epoch"])
 
     def configure_optimizers(self) -> Any:
         """Build the optimiser and its cosine schedule."""
@@ -77,5 +108,5 @@ class PretrainModule(pl.LightningModule):
         optimizer = build_optimizer(
             config.optimizer, self.method.param_groups(), lr=config.lr, weight_decay=config.weight_decay
         )
-        schedule = cosine_schedule(optimizer, half_period=config.schedule_steps or self.total_steps)
+        schedule = cosine_schedule(optimizer, half_period=config.schedule_steps or self.total_steps())
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

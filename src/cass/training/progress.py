@@ -45,7 +45,7 @@ class RunProgress(pl.Callback):
         """Open the bar at the step where the run starts or continues."""
         self._started = time.monotonic()
         console = Console(stderr=True)
-        if console.is_terminal:
+        if console.is_terminal and trainer.is_global_zero:
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -58,7 +58,7 @@ class RunProgress(pl.Callback):
             )
             self._bar.start()
             total = (trainer.max_epochs or 1) * int(trainer.num_training_batches)
-            self._task = self._bar.add_task(self.title, total=total, completed=trainer.global_step, figures="")
+            self._task = self._bar.add_task(self.title, total=total, completed=_steps_done(trainer), figures="")
 
     def on_train_epoch_start(self, trainer: pl.Trainer, _: pl.LightningModule) -> None:
         """Start the epoch's clock."""
@@ -90,6 +90,8 @@ class RunProgress(pl.Callback):
         row["images_per_second"] = round(self.images_per_epoch / max(seconds, 1e-9), 2)
         row["lr"] = float(trainer.optimizers[0].param_groups[0]["lr"])
         self.rows.append(row)
+        if not trainer.is_global_zero:
+            return
         if self.on_epoch is not None:
             self.on_epoch(self.rows)
         if self._bar is None:
@@ -129,3 +131,8 @@ class RunProgress(pl.Callback):
         """Take the rows of the run that continues."""
         self.rows = list(state_dict["rows"])
         self.seconds = float(state_dict["seconds"])
+
+
+def _steps_done(trainer: pl.Trainer) -> int:
+    """Batches that a run which continues has behind it."""
+    return int(trainer.current_epoch) * int(trainer.num_training_batches)

@@ -13,15 +13,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cass.data.dataset import Images, StoredImages, in_order, to_images
 from cass.evaluation.collapse import Reading, Verdict, between_image_share, effective_rank, spread, verdict
 from cass.evaluation.knn import knn_balanced_accuracy
 from cass.models.backbones import Branch
+from cass.seeds import derive_seed
+from cass.transforms.views import MakeViews
 from cass.types import Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CHUNK = 64
+AUGMENTED = 256
 
 
 @dataclass(frozen=True)
@@ -29,26 +33,28 @@ class WatchData:
     """The fixed images that the watch looks at.
 
     Attributes:
-        images: Validation images (N, C, S, S) in [0, 1].
-        first: One augmentation of the first M of them (M, C, S, S).
-        second: Another augmentation of the same images.
-        labelled: Which validation images have a label (N,).
+        images: The decoded images.
+        rows: N rows of validation images.
+        make_views: The run's augmentation.
+        labelled: Which of them have a label (N,).
         targets: Labels of those, 0 and 1, K columns; None where too few images have one.
-        bank: Labelled training images (L, C, S, S) that the probe looks its neighbours up in, or None.
+        bank: L rows of labelled training images that the probe looks its neighbours up in, or None.
         bank_targets: Their labels (L, K).
         task: Multi-class or multi-label.
         neighbours: Neighbours of the probe.
+        seed: Seed of the two augmentations.
     """
 
-    images: Tensor
-    first: Tensor
-    second: Tensor
+    images: Images
+    rows: NDArray[np.int64]
+    make_views: MakeViews
     labelled: NDArray[np.bool_]
     targets: NDArray[np.uint8] | None
-    bank: Tensor | None
+    bank: NDArray[np.int64] | None
     bank_targets: NDArray[np.uint8] | None
     task: Task
     neighbours: int
+    seed: int
 
     @property
     def chance(self) -> float:
@@ -71,22 +77,28 @@ def evaluating(module: torch.nn.Module) -> Iterator[None]:
             part.training = mode
 
 
-def embed_images(branch: Branch, images: Tensor) -> Tensor:
+def embed_images(
+    branch: Branch, data: WatchData, rows: NDArray[np.int64], *, augmentation: int | None = None
+) -> Tensor:
     """Embed images in chunks, in 32-bit floats whatever the run's precision: bf16 rounding is itself a spread.
 
     Args:
         branch: The branch.
-        images: (N, C, S, S) floats in [0, 1].
+        data: What the images are taken from.
+        rows: N rows.
+        augmentation: Number of an augmentation to embed, or None for the images as they are.
 
     Returns:
         Embeddings (N, D) on the CPU.
     """
-    device = branch.mean.device
-    with evaluating(branch), torch.autocast(device.type, enabled=False):
-        chunks = [
-            branch.embed(chunk.to(device).contiguous(memory_format=torch.channels_last)).float().cpu()
-            for chunk in torch.split(images, CHUNK)
-        ]
+    device, chunks = branch.mean.device, []
+    with evaluating(branch), torch.autocast(device.type, enabled=False), torch.compiler.set_stance("force_eager"):
+        for batch in in_order(StoredImages(data.images, rows), batch_size=CHUNK):
+            images = to_images(batch.pixels.to(device))
+            if augmentation is not None:
+                seed = derive_seed(data.seed, "watch", augmentation)
+                images = data.make_views(images, seed, batch.rows.numpy())[0]
+            chunks.append(branch.embed(images.contiguous(memory_format=torch.channels_last)).float().cpu())
     return torch.cat(chunks)
 
 
@@ -100,22 +112,24 @@ def read_branch(branch: Branch, data: WatchData) -> Reading:
     Returns:
         What was measured; the probe is NaN without labels.
     """
-    embeddings = embed_images(branch, data.images)
+    embeddings = embed_images(branch, data, data.rows)
     knn = float("nan")
     if data.targets is not None and data.bank is not None and data.bank_targets is not None:
         knn = knn_balanced_accuracy(
-            embed_images(branch, data.bank).numpy(),
+            embed_images(branch, data, data.bank).numpy(),
             data.bank_targets,
             embeddings.numpy()[data.labelled],
             data.targets,
             k=data.neighbours,
             task=data.task,
         )
+    augmented = data.rows[:AUGMENTED]
     return Reading(
         spread=spread(embeddings),
         effective_rank=effective_rank(embeddings),
         between_image_share=between_image_share(
-            embed_images(branch, data.first), embed_images(branch, data.second)
+            embed_images(branch, data, augmented, augmentation=1),
+            embed_images(branch, data, augmented, augmentation=2),
         ),
         knn_balanced_accuracy=knn,
     )
@@ -197,15 +211,17 @@ class CollapseWatch(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, _: pl.LightningModule) -> None:
         """Measure the start, unless this is a run that continues."""
-        if not self.history:
+        if not self.history and trainer.is_global_zero:
             self.measure(0)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Measure the epoch's last weights, log it, and speak up about a branch that has collapsed."""
+        if not trainer.is_global_zero:
+            return
         readings = self.measure(trainer.current_epoch + 1)
         for name, reading in readings.items():
             for key, value in reading.to_dict().items():
-                module.log(f"{name}/{key}", value)
+                module.log(f"{name}/{key}", value, rank_zero_only=True)
             judged = self.verdict(name)
             if judged.collapsed:
                 self.say(f"The {name} branch has COLLAPSED by epoch {trainer.current_epoch + 1}: {judged.reason}.")

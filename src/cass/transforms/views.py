@@ -1,124 +1,212 @@
-"""Recipes of augmented views. A recipe is data: what is done, with which chance, how often.
-
-Images arrive resized and in [0, 1]; normalisation belongs to each branch, because two pretrained
-backbones may differ in it.
-"""
+"""Augmented views of a whole batch on the device it lies on, each image with random numbers of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.transforms import InterpolationMode, v2
 
-from cass.registry import Registry
+from cass.seeds import derive_seed, uniform_numbers
+from cass.transforms.recipes import Step, ViewRecipe
 
-
-@dataclass(frozen=True)
-class Step:
-    """Operations applied together with one chance.
-
-    Attributes:
-        chance: Probability in [0, 1].
-        brightness: Most relative change of brightness.
-        perspective: Most distortion of the corners, as a share of half the side.
-        degrees: Most rotation to either side, in degrees.
-        flip: Axis to mirror along, ``horizontal``, ``vertical`` or empty.
-    """
-
-    chance: float
-    brightness: float = 0.0
-    perspective: float = 0.0
-    degrees: float = 0.0
-    flip: str = ""
+MakeViews = Callable[[Tensor, int, "Sequence[int] | NDArray[np.int64]"], list[Tensor]]
+Draw = Callable[[], Tensor]
+DRAWS = 20  # the most random numbers that one step takes for an image
+_GREY = (0.2989, 0.587, 0.114)  # ITU-R BT.601, as torchvision rounds it
 
 
-@dataclass(frozen=True)
-class ViewRecipe:
-    """How the views of an image are made.
-
-    Attributes:
-        name: Name of the recipe.
-        steps: What is done, in order.
-        views: Number of views an image.
-    """
-
-    name: str
-    steps: tuple[Step, ...]
-    views: int = 1
-
-
-RECIPES: Registry[ViewRecipe] = Registry("view recipe")
-RECIPES.register("none")(ViewRecipe(name="none", steps=()))
-# Source: the published CASS code. Its bare ColorJitter(0.2) changes brightness only, which also suits
-# grey and multi-channel images; the resize of the recipe is done once, when images are decoded.
-RECIPES.register("paper")(
-    ViewRecipe(
-        name="paper",
-        steps=(
-            Step(chance=0.3, brightness=0.2, perspective=0.2),
-            Step(chance=0.3, brightness=0.2, degrees=10.0),
-            Step(chance=0.3, flip="horizontal"),
-            Step(chance=0.3, flip="vertical"),
-        ),
-    )
-)
-
-
-def build_views(recipe: ViewRecipe) -> Callable[[Tensor, int], list[Tensor]]:
+def build_views(recipe: ViewRecipe) -> MakeViews:
     """Turn a recipe into a function.
 
     Args:
         recipe: The recipe.
 
     Returns:
-        A function of an image (C, S, S) in [0, 1] and a seed that returns the recipe's views, each
-        (C, S, S) in [0, 1]. The same image and seed give the same views; torch's own random numbers
-        are left alone.
+        A function of images (B, C, S, S) in [0, 1], a seed and the numbers of the B images that returns
+        the recipe's views, each (B, C, S, S) in [0, 1] on the images' device. A view depends on its
+        image, the image's number and the seed alone, not on the batch or the number of workers.
     """
-    steps = [(step.chance, _operations(step)) for step in recipe.steps]
 
-    def make(image: Tensor, seed: int) -> list[Tensor]:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return [_apply(steps, image) for _ in range(recipe.views)]
+    def make(images: Tensor, seed: int, items: Sequence[int] | NDArray[np.int64]) -> list[Tensor]:
+        views = []
+        for view in range(recipe.views):
+            changed = images
+            for position, step in enumerate(recipe.steps):
+                numbers = uniform_numbers(derive_seed(seed, view, position), items, DRAWS)
+                changed = _apply(step, changed, numbers)
+            views.append(changed)
+        return views
 
     return make
 
 
-def _apply(steps: list[tuple[float, list[torch.nn.Module]]], image: Tensor) -> Tensor:
-    for chance, operations in steps:
-        if torch.rand(()) < chance:
-            for operation in operations:
-                image = operation(image)
-    return image
+def _apply(step: Step, images: Tensor, numbers: NDArray[np.float64]) -> Tensor:
+    """Apply a step to the images that its chance picks."""
+    picked = np.flatnonzero(numbers[:, 0] < step.chance)
+    if not len(picked):
+        return images
+    where = torch.from_numpy(picked).to(images.device)
+    columns = iter(torch.from_numpy(numbers[picked, 1:].T.astype(np.float32)).to(images.device))
+    return images.index_copy(0, where, _operate(step, images[where], lambda: next(columns)))
 
 
-def _operations(step: Step) -> list[torch.nn.Module]:
-    bilinear = InterpolationMode.BILINEAR
-    operations: list[torch.nn.Module] = []
+def _operate(step: Step, images: Tensor, draw: Draw) -> Tensor:
+    """Apply a step to images (B, C, S, S); ``draw`` returns B new numbers in [0, 1)."""
+    side, colour = images.shape[-1], images.shape[1] == 3
     if step.brightness:
-        operations.append(_Brightness(step.brightness))
+        images = brightness(images, _around_one(step.brightness, draw))
+    if step.contrast:
+        images = contrast(images, _around_one(step.contrast, draw))
+    if step.saturation and colour:
+        images = saturation(images, _around_one(step.saturation, draw))
+    if step.hue and colour:
+        from kornia.enhance import adjust_hue
+
+        images = adjust_hue(images, 2 * math.pi * step.hue * _both_ways(draw)).clamp(0.0, 1.0)
+    if step.blur:
+        from kornia.filters import gaussian_blur2d
+
+        sigma = (step.blur * side * draw()).clamp(min=0.1)
+        width = 2 * math.ceil(2 * step.blur * side) + 1
+        images = gaussian_blur2d(images, width, sigma[:, None].expand(-1, 2))
+    if step.crop < 1.0:
+        images = warp(images, crop_matrix(step.crop, side, draw), outside="border")
     if step.perspective:
-        operations.append(v2.RandomPerspective(step.perspective, p=1.0, interpolation=bilinear))
+        images = warp(images, perspective_matrix(step.perspective, side, draw))
     if step.degrees:
-        operations.append(v2.RandomAffine(degrees=step.degrees, interpolation=bilinear))
+        images = warp(images, rotation_matrix(step.degrees * _both_ways(draw), side))
     if step.flip:
-        operations.append(
-            v2.RandomHorizontalFlip(1.0) if step.flip == "horizontal" else v2.RandomVerticalFlip(1.0)
-        )
-    return operations
+        images = images.flip(-1 if step.flip == "horizontal" else -2)
+    return images
 
 
-class _Brightness(torch.nn.Module):
-    """Scale brightness for any number of channels; torchvision's own jitter takes one or three."""
+def brightness(images: Tensor, factor: Tensor) -> Tensor:
+    """Scale images (B, C, S, S) in [0, 1] by ``factor`` (B,), and clip."""
+    return (images * factor.view(-1, 1, 1, 1)).clamp(0.0, 1.0)
 
-    def __init__(self, most: float) -> None:
-        super().__init__()
-        self.most = most
 
-    def forward(self, image: Tensor) -> Tensor:
-        factor = 1.0 + self.most * (2.0 * torch.rand(()) - 1.0)
-        return (image * factor).clamp(0.0, 1.0)
+def contrast(images: Tensor, factor: Tensor) -> Tensor:
+    """Move images (B, C, S, S) in [0, 1] from their mean grey by ``factor`` (B,), and clip."""
+    grey = (_luminance(images) if images.shape[1] == 3 else images).mean(dim=(1, 2, 3), keepdim=True)
+    return torch.lerp(grey, images, factor.view(-1, 1, 1, 1)).clamp(0.0, 1.0)
+
+
+def saturation(images: Tensor, factor: Tensor) -> Tensor:
+    """Move RGB images (B, 3, S, S) in [0, 1] from their luminance by ``factor`` (B,), and clip."""
+    return torch.lerp(_luminance(images), images, factor.view(-1, 1, 1, 1)).clamp(0.0, 1.0)
+
+
+def warp(images: Tensor, matrix: Tensor, *, outside: Literal["zeros", "border"] = "zeros") -> Tensor:
+    """Move pixels by homographies, bilinear.
+
+    Args:
+        images: (B, C, S, S).
+        matrix: (B, 3, 3) from old to new positions, in pixels, (0, 0) being the outer corner of the first.
+        outside: What lies beyond the picture: black, or its outermost pixels.
+
+    Returns:
+        (B, C, S, S).
+    """
+    from kornia.geometry.transform import warp_perspective
+
+    side = images.shape[-1]
+    to_centres = torch.eye(3, device=matrix.device)
+    to_centres[:2, 2] = 0.5
+    from_centres = torch.eye(3, device=matrix.device)
+    from_centres[:2, 2] = -0.5
+    # kornia counts from the centre of the first pixel.
+    moved: Tensor = warp_perspective(
+        images,
+        from_centres @ matrix @ to_centres,
+        (side, side),
+        padding_mode=outside,
+        align_corners=True,
+    )
+    return moved
+
+
+def crop_matrix(smallest: float, side: int, draw: Draw) -> Tensor:
+    """Draw crops of an area share in [``smallest``, 1] and a shape between 3:4 and 4:3, scaled to the full side.
+
+    Args:
+        smallest: Smallest share of the area, in (0, 1).
+        side: Side S of the images, in pixels.
+        draw: Source of random numbers.
+
+    Returns:
+        Homographies (B, 3, 3) for :func:`warp`.
+
+    Source:
+        Szegedy et al., Going Deeper with Convolutions, CVPR 2015 (section 6).
+    """
+    area = smallest + (1 - smallest) * draw()
+    shape = torch.exp(math.log(4 / 3) * _both_ways(draw))
+    width, height = (area * shape).sqrt().clamp(max=1.0), (area / shape).sqrt().clamp(max=1.0)
+    matrix = torch.zeros(len(area), 3, 3, device=area.device)
+    matrix[:, 0, 0], matrix[:, 1, 1], matrix[:, 2, 2] = 1 / width, 1 / height, 1.0
+    matrix[:, 0, 2] = -side * draw() * (1 - width) / width
+    matrix[:, 1, 2] = -side * draw() * (1 - height) / height
+    return matrix
+
+
+def perspective_matrix(most: float, side: int, draw: Draw) -> Tensor:
+    """Draw homographies that move each corner inwards by up to ``most`` of half the side, in whole pixels.
+
+    Args:
+        most: Most distortion, in (0, 1].
+        side: Side S of the images, in pixels.
+        draw: Source of random numbers.
+
+    Returns:
+        Homographies (B, 3, 3) for :func:`warp`.
+
+    Source:
+        torchvision's RandomPerspective, whose parameters these are.
+    """
+    from kornia.geometry.transform import get_perspective_transform
+
+    last = float(side - 1)
+    reach = int(most * (side // 2)) + 1
+    moved = torch.stack([(draw() * reach).floor() for _ in range(8)], dim=1).view(-1, 4, 2)  # (B, corner, xy)
+    corners = torch.tensor([[0.0, 0.0], [last, 0.0], [last, last], [0.0, last]], device=moved.device)
+    inwards = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]], device=moved.device)
+    matrix: Tensor = get_perspective_transform(corners.expand(len(moved), 4, 2), corners + inwards * moved)
+    return matrix
+
+
+def rotation_matrix(degrees: Tensor, side: int) -> Tensor:
+    """Turn images about their centre.
+
+    Args:
+        degrees: (B,), clockwise.
+        side: Side S of the images, in pixels.
+
+    Returns:
+        Homographies (B, 3, 3) for :func:`warp`.
+    """
+    cos, sin, centre = torch.cos(torch.deg2rad(degrees)), torch.sin(torch.deg2rad(degrees)), side / 2
+    matrix = torch.zeros(len(degrees), 3, 3, device=degrees.device)
+    matrix[:, 0, 0], matrix[:, 0, 1], matrix[:, 0, 2] = cos, -sin, centre - centre * cos + centre * sin
+    matrix[:, 1, 0], matrix[:, 1, 1], matrix[:, 1, 2] = sin, cos, centre - centre * sin - centre * cos
+    matrix[:, 2, 2] = 1.0
+    return matrix
+
+
+def _luminance(images: Tensor) -> Tensor:
+    """Return the luminance (B, 1, S, S) of RGB images (B, 3, S, S)."""
+    return (images * images.new_tensor(_GREY).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+
+
+def _both_ways(draw: Draw) -> Tensor:
+    """Draw numbers in [-1, 1)."""
+    return 2 * draw() - 1
+
+
+def _around_one(most: float, draw: Draw) -> Tensor:
+    """Draw factors in [1 - most, 1 + most)."""
+    return 1 + most * _both_ways(draw)

@@ -13,10 +13,9 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from numpy.typing import NDArray
 from torch import nn
-from torch.utils.data import DataLoader
 
 from cass.config import FinetuneConfig, PretrainConfig, build_config
-from cass.data.dataset import ViewDataset, step_count, train_loader
+from cass.data.dataset import StoredImages
 from cass.data.fractions import label_subset
 from cass.data.splits import check_classes, read_splits, write_splits
 from cass.errors import DataError, OutputError
@@ -26,10 +25,10 @@ from cass.models.checkpoints import load_branch, save_branch
 from cass.seeds import derive_seed
 from cass.training.engine import fit
 from cass.training.finetune import FinetuneModule
-from cass.training.hardware import accelerator, workers
 from cass.training.losses import class_weights
 from cass.training.progress import RunProgress
-from cass.transforms.views import RECIPES, build_views
+from cass.transforms.recipes import RECIPES
+from cass.transforms.views import build_views
 from cass.types import BRANCHES, BranchName
 from cass.workflows.inputs import Inputs, Plan, decode, make_plan
 from cass.workflows.run_folder import (
@@ -225,29 +224,14 @@ def _finetune_branch(
     weights = None
     if config.class_weights:
         weights = class_weights(torch.from_numpy(manifest.targets[train]), task=manifest.task)
-    make_views = build_views(RECIPES[config.views])
-
-    def make_loader(epoch: int) -> Any:
-        dataset = ViewDataset(
-            inputs.images, train, make_views=make_views, targets=manifest.targets, seed=config.seed, epoch=epoch
-        )
-        return train_loader(
-            dataset,
-            batch_size=config.batch_size,
-            num_workers=workers(config),
-            pin_memory=accelerator(config.device) == "cuda",
-        )
-
-    unchanged = build_views(RECIPES["none"])
-    validation = inputs.rows("val", labelled=True)
-    val_set = ViewDataset(inputs.images, validation, make_views=unchanged, targets=manifest.targets)
     module = FinetuneModule(
         branch,
         settings=config,
         task=manifest.task,
         weights=weights,
-        make_loader=make_loader,
-        steps_per_epoch=step_count(len(train), config.batch_size),
+        images=StoredImages(inputs.images, train, targets=manifest.targets),
+        validation=StoredImages(inputs.images, inputs.rows("val", labelled=True), targets=manifest.targets),
+        make_views=build_views(RECIPES[config.views]),
     )
     work = folder / f".{name}"
     best = ModelCheckpoint(dirpath=work, filename="best", monitor="val/loss", save_weights_only=True)
@@ -258,7 +242,6 @@ def _finetune_branch(
         epochs=config.epochs,
         callbacks=[EarlyStopping("val/loss", patience=config.patience), progress, best],
         logs=folder / f"tensorboard-{name}",
-        val_loader=DataLoader(val_set, batch_size=64),
     )
     saved = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
     module.load_state_dict(saved)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cass.config import ComputeSettings
+from cass.data.dataset import to_images
 from cass.data.manifest import Manifest
 from cass.data.store import check_corrupt, decode_images
 from cass.errors import OutputError
@@ -105,8 +106,8 @@ def infer(
         outputs: dict[str, list[Tensor]] = {name: [] for name in branches}
         with torch.inference_mode():
             for first in range(0, len(good), batch_size):
-                images = store.batch(good[first : first + batch_size]).to(device)
-                images = images.contiguous(memory_format=torch.channels_last)
+                pixels = torch.from_numpy(store.pixels(good[first : first + batch_size]))
+                images = to_images(pixels.to(device))
                 for name, branch in branches.items():
                     outputs[name].append(output(branch, images).float().cpu())
         if len(good):

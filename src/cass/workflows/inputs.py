@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from cass.data.identity import image_digests
 from cass.data.manifest import Manifest, load_manifest
@@ -75,11 +74,6 @@ class Inputs:
             chosen &= self.manifest.labelled
         chosen[list(self.images.corrupt)] = False
         return np.flatnonzero(chosen)
-
-    def batch(self, rows: Sequence[int] | NDArray[np.int64]) -> Tensor:
-        """Return images (B, C, S, S) in [0, 1]."""
-        images: Tensor = self.images.batch(np.asarray(rows, dtype=np.int64))
-        return images
 
 
 def make_plan(

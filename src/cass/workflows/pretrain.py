@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,10 @@ from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from cass.config import PretrainConfig, build_config
-from cass.data.dataset import ViewDataset, step_count, train_loader
+from cass.data.dataset import StoredImages
 from cass.data.splits import read_splits, write_splits
 from cass.data.statistics import channel_statistics
-from cass.errors import OutputError
+from cass.errors import ConfigError, OutputError
 from cass.files import write_json
 from cass.methods import METHODS, Method
 from cass.methods.base import build_method
@@ -23,12 +25,14 @@ from cass.models.backbones import Branch
 from cass.models.checkpoints import save_branch
 from cass.seeds import derive_seed
 from cass.training.averaging import EpochAveraging, first_averaged_epoch
+from cass.training.batch_size import largest_batch
 from cass.training.engine import fit
-from cass.training.hardware import accelerator, workers
 from cass.training.pretrain import PretrainModule
 from cass.training.progress import RunProgress
+from cass.training.ranks import devices_of, is_main, nodes_of, world_size
 from cass.training.watch import CollapseWatch
-from cass.transforms.views import RECIPES, build_views
+from cass.transforms.recipes import RECIPES
+from cass.transforms.views import build_views
 from cass.types import BRANCHES
 from cass.workflows.inputs import Inputs, Plan, decode, make_plan
 from cass.workflows.run_folder import (
@@ -36,6 +40,7 @@ from cass.workflows.run_folder import (
     CONFIG,
     LAST,
     METRICS,
+    RESOLVED,
     SPLITS,
     SUMMARY,
     check_free,
@@ -47,6 +52,8 @@ from cass.workflows.start import describe_start, start_branch, uses_image_statis
 from cass.workflows.watching import watch_data
 
 log = logging.getLogger("cass")
+# A run may continue elsewhere: what it computes does not depend on how many processes share a step.
+_MAY_CHANGE = {"resume", "out", "devices", "nodes", "strategy", "num_workers"}
 
 
 @dataclass(frozen=True)
@@ -91,8 +98,12 @@ def pretrain(
 
 def run_pretrain(config: PretrainConfig) -> PretrainResult:
     """Do what :func:`pretrain` says, with a configuration that is already checked."""
+    main = is_main(config)
+    if main:
+        _check_output(config)
+    else:
+        log.setLevel(logging.ERROR)
     out = config.out
-    _check_output(config)
     known = read_splits(out / SPLITS) if (out / SPLITS).is_file() else None
     plan = make_plan(config.data, label_columns=config.label_columns, seed=config.seed, known=known)
     rows = plan.rows("train", "val")
@@ -106,10 +117,14 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
     )
     method = _build(config, inputs)
     log.info("%s: %s.", config.method, describe_start(config, BRANCHES))
-    make_views = build_views(RECIPES[config.views or METHODS[config.method].default_views])
-    out.mkdir(parents=True, exist_ok=True)
-    write_start(out, config)
-    write_splits(out / SPLITS, plan.manifest, plan.splits, plan.digests)
+    recipe = RECIPES[config.views or METHODS[config.method].default_views]
+    batch_size = _batch_size(config, method, views=recipe.views, images=len(train))
+    if main:
+        out.mkdir(parents=True, exist_ok=True)
+        write_start(out, config)
+        write_splits(out / SPLITS, plan.manifest, plan.splits, plan.digests)
+        write_json(out / RESOLVED, {"batch_size": batch_size, "processes": world_size(config)})
+    make_views = build_views(recipe)
     watch = CollapseWatch(
         method.branches(),
         watch_data(
@@ -121,21 +136,12 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
         ),
         say=log.warning,
     )
-
-    def make_loader(epoch: int) -> Any:
-        dataset = ViewDataset(inputs.images, train, make_views=make_views, seed=config.seed, epoch=epoch)
-        return train_loader(
-            dataset,
-            batch_size=config.batch_size,
-            num_workers=workers(config),
-            pin_memory=accelerator(config.device) == "cuda",
-        )
-
     module = PretrainModule(
         method,
         config=config,
-        make_loader=make_loader,
-        steps_per_epoch=step_count(len(train), config.batch_size),
+        images=StoredImages(inputs.images, train),
+        make_views=make_views,
+        batch_size=batch_size,
     )
     progress = RunProgress(
         "Pretraining",
@@ -152,11 +158,37 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
         epochs=config.epochs,
         callbacks=_callbacks(config, watch, averaging, progress),
         logs=out / "tensorboard",
+        devices=devices_of(config),
+        nodes=nodes_of(config),
+        strategy=config.strategy,
         resume_from=last if config.resume and last.is_file() else None,
     )
+    if not main:
+        sys.exit(0)  # what follows is written once
     if averaging is not None:
         averaging.apply(module)
     return _finish(config, plan=plan, inputs=inputs, method=method, watch=watch, progress=progress)
+
+
+def _batch_size(config: PretrainConfig, method: Method, *, views: int, images: int) -> int:
+    """Settle the images a step, or take what the run that continues has settled."""
+    world = world_size(config)
+    smallest = 2 * world * config.accumulate
+    before = config.out / RESOLVED
+    if config.batch_size != "auto":
+        size = config.batch_size
+    elif config.resume and before.is_file():
+        size = int(json.loads(before.read_text(encoding="utf-8"))["batch_size"])
+    else:
+        size = largest_batch(method, config, views=views, images=images, world_size=world)
+        log.info("Batch size: %d images a step.", size)
+    if min(size, images) < smallest:
+        raise ConfigError(
+            f"A step of {min(size, images)} images cannot be shared by {world} processes in {config.accumulate} "
+            "parts of two or more",
+            f"Use at least --batch-size {smallest} and as many training images, or fewer --devices.",
+        )
+    return size
 
 
 def _check_output(config: PretrainConfig) -> None:
@@ -171,8 +203,8 @@ def _check_output(config: PretrainConfig) -> None:
                 f"{out} holds no run to continue (no {CONFIG})", "Drop --resume and choose a new --out."
             )
         return
-    before = read_config(out, PretrainConfig, written_by="cass pretrain").model_dump(exclude={"resume", "out"})
-    now = config.model_dump(exclude={"resume", "out"})
+    before = read_config(out, PretrainConfig, written_by="cass pretrain").model_dump(exclude=_MAY_CHANGE)
+    now = config.model_dump(exclude=_MAY_CHANGE)
     changed = [key for key, value in now.items() if value != before[key]]
     if changed:
         key = changed[0]

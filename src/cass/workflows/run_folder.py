@@ -26,6 +26,7 @@ CONFIG, SUMMARY, ENVIRONMENT, SPLITS, METRICS = (
     "metrics.csv",
 )
 CHECKPOINTS, LAST = "checkpoints", "last.ckpt"
+RESOLVED = "resolved.json"
 PACKAGES = ("torch", "torchvision", "timm", "lightning", "numpy", "scipy", "scikit-learn", "pandas", "pydantic")
 
 C = TypeVar("C", bound=Settings)
