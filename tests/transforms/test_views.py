@@ -87,7 +87,9 @@ def test_perspective_matches_torchvision_image_by_image() -> None:
     moved = warp(images, perspective_matrix(0.2, 48, lambda: next(draws)))
     reach, last = int(0.2 * 24) + 1, 47
     assert reach == 5
-    for image, drawn, ours in zip(images, (numbers * reach).floor().T.int().view(4, 4, 2).tolist(), moved, strict=True):
+    for image, drawn, ours in zip(
+        images, (numbers * reach).floor().T.int().view(4, 4, 2).tolist(), moved, strict=True
+    ):
         (a, b, c, d) = drawn
         ends = [
             [a[0], a[1]],

@@ -66,8 +66,8 @@ def test_without_pretraining_starts_where_pretraining_started(
     out = tmp_path / "start"
     cass.finetune(pretrained, labels=scans, out=out, head="linear", without_pretraining=True, **FAST)
     from cass.config import PretrainConfig
+    from cass.training.start import start_branch
     from cass.workflows.run_folder import read_config
-    from cass.workflows.start import start_branch
 
     config = read_config(pretrained, PretrainConfig, written_by="cass pretrain")
     start = start_branch(config, "transformer").backbone.state_dict()

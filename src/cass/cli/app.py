@@ -14,6 +14,7 @@ from cass.config import (
     FinetuneConfig,
     PredictConfig,
     PretrainConfig,
+    SpeedConfig,
 )
 
 app = typer.Typer(
@@ -87,8 +88,26 @@ def _compare(config: CompareConfig) -> None:
     typer.echo(f"Wrote {result.out}")
 
 
-def _add(name: str, **kwargs: Any) -> None:
-    app.command(name)(command(**kwargs))
+def _benchmark_speed(config: SpeedConfig) -> None:
+    from rich.console import Console
+
+    from cass.reports.speed import ratios_table, speed_table
+    from cass.workflows.benchmark_speed import run_benchmark_speed
+
+    result = run_benchmark_speed(config)
+    console = Console()
+    console.print(speed_table(result.rows, result.conditions).rich())
+    console.print(ratios_table(result.ratios).rich())
+    if config.json_file is not None:
+        typer.echo(f"Wrote {config.json_file}")
+
+
+benchmark = typer.Typer(help="Measure cass on this machine.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(benchmark, name="benchmark")
+
+
+def _add(name: str, *, to: typer.Typer = app, **kwargs: Any) -> None:
+    to.command(name)(command(**kwargs))
 
 
 _add(
@@ -138,4 +157,13 @@ _add(
     arguments={"data": "[IMAGES]"},
     summary="Do the whole job: pretrain, fine-tune at several label fractions, evaluate beside no pretraining.",
     example="cass compare labels.csv --out runs/compare --epochs 50",
+)
+_add(
+    "speed",
+    to=benchmark,
+    kind=SpeedConfig,
+    run=_benchmark_speed,
+    arguments={},
+    summary="Time pretraining beside the bare networks, the published loop and lightly's DINO, SimSiam and BYOL.",
+    example="cass benchmark speed --image-size 98 --json speed.json",
 )

@@ -83,7 +83,7 @@ def _parameter(name: str, field: FieldInfo, arguments: dict[str, str]) -> Any:
 
 def _option(name: str, field: FieldInfo) -> Any:
     """Turn a field into an annotated option; what is left out stays None, so that a file can give it."""
-    flag = "--" + name.replace("_", "-")
+    flag = "--" + name.removesuffix("_file").replace("_", "-")
     help_text = f"{field.description}{_bounds(field)}{_default(field)}"
     names = (flag, "--data") if name == "labels" else (flag,)
     if field.default is True:

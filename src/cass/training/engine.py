@@ -90,8 +90,7 @@ def fit(
 def _strategy(name: str) -> Any:
     if name == "fsdp":
         return FSDPStrategy(state_dict_type="full", use_orig_params=True)
-    # Some of timm's networks have parameters that no loss reaches.
-    return DDPStrategy(find_unused_parameters=True, gradient_as_bucket_view=True)
+    return DDPStrategy(gradient_as_bucket_view=True)
 
 
 @contextmanager

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from cass.config import PretrainConfig
-from cass.data.dataset import Batch, EpochBatches, StoredImages, train_loader
+from cass.data.dataset import Batch, EpochBatches, StoredImages, to_images, train_loader
 from cass.errors import CassError
 from cass.methods.base import Method
 from cass.training.batches import BatchModule
 from cass.training.hardware import accelerator, workers
 from cass.training.optim import build_optimizer, cosine_schedule
 from cass.transforms.views import MakeViews
-from cass.types import StepOutput
+from cass.types import StepOutput, Views
 
 CHECK_EVERY = 50  # reading a loss from a GPU makes the processor wait for it
 
@@ -51,6 +51,12 @@ class PretrainModule(BatchModule):
                 branch.to(memory_format=torch.channels_last)
             if config.gradient_checkpointing:
                 branch.checkpoint_gradients()
+
+    def setup(self, stage: str) -> None:
+        """Settle which parameters learn, before several processes agree on whose gradients to exchange."""
+        if self.trainer.world_size > 1:
+            images = to_images(self.images[range(2), 2].pixels)
+            _freeze_unreached(self.method, self.make_views(images, self.seed, range(2)))
 
     def train_dataloader(self) -> Iterable[Any]:
         """Return the batches of every epoch, this rank's part of each."""
@@ -110,3 +116,15 @@ class PretrainModule(BatchModule):
         )
         schedule = cosine_schedule(optimizer, half_period=config.schedule_steps or self.total_steps())
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _freeze_unreached(method: Method, views: Views) -> None:
+    """Freeze the parameters that no loss reaches; some of timm's networks have such."""
+    modes = {part: part.training for part in method.modules()}
+    method.eval()  # batch statistics stay as they are
+    method(views).loss.backward()
+    for parameter in method.parameters():
+        parameter.requires_grad_(parameter.requires_grad and parameter.grad is not None)
+    method.zero_grad(set_to_none=True)
+    for part, mode in modes.items():
+        part.training = mode

@@ -27,6 +27,7 @@ from cass.training.engine import fit
 from cass.training.finetune import FinetuneModule
 from cass.training.losses import class_weights
 from cass.training.progress import RunProgress
+from cass.training.start import start_branch
 from cass.transforms.recipes import RECIPES
 from cass.transforms.views import build_views
 from cass.types import BRANCHES, BranchName
@@ -43,7 +44,6 @@ from cass.workflows.run_folder import (
     write_metrics,
     write_start,
 )
-from cass.workflows.start import start_branch
 
 log = logging.getLogger("cass")
 

@@ -30,6 +30,7 @@ from cass.training.engine import fit
 from cass.training.pretrain import PretrainModule
 from cass.training.progress import RunProgress
 from cass.training.ranks import devices_of, is_main, nodes_of, world_size
+from cass.training.start import describe_start, start_branch, uses_image_statistics
 from cass.training.watch import CollapseWatch
 from cass.transforms.recipes import RECIPES
 from cass.transforms.views import build_views
@@ -48,7 +49,6 @@ from cass.workflows.run_folder import (
     write_metrics,
     write_start,
 )
-from cass.workflows.start import describe_start, start_branch, uses_image_statistics
 from cass.workflows.watching import watch_data
 
 log = logging.getLogger("cass")

@@ -1,0 +1,183 @@
+"""``cass benchmark speed``: how fast pretraining is on this machine, beside its limit and other methods."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cass.config import SpeedConfig, build_config
+from cass.data.manifest import load_manifest
+from cass.errors import DataError
+from cass.files import write_json
+from cass.reports.speed import SpeedRow
+from cass.speed.contestants import Timing
+from cass.speed.worker import Kind, Worker
+from cass.training.hardware import accelerator, precision
+from cass.types import BRANCHES, BranchName
+from cass.workflows.run_folder import check_free, environment
+
+log = logging.getLogger("cass")
+
+PAIRED: tuple[Kind, ...] = ("cass", "bare", "published")
+ONE_BRANCH: tuple[Kind, ...] = ("dino", "simsiam", "byol")
+NAMES = {
+    "cass": "cass pretraining",
+    "bare": "bare networks (the limit)",
+    "published": "published loop",
+    "dino": "lightly DINO",
+    "simsiam": "lightly SimSiam",
+    "byol": "lightly BYOL",
+}
+MOST_FILES = 256  # that the contestants take turns over
+
+
+@dataclass(frozen=True)
+class SpeedResult:
+    """A finished benchmark.
+
+    Attributes:
+        rows: One a contestant.
+        ratios: ``of_bare_limit``, ``over_published_loop``, ``time_of_dino``, ``data_wait_share``,
+            ``memory_of_bare_limit``; medians of the rounds' ratios.
+        conditions: Hardware, versions, settings.
+    """
+
+    rows: list[SpeedRow]
+    ratios: dict[str, float]
+    conditions: dict[str, Any]
+
+
+def benchmark_speed(*, config: str | Path | None = None, **settings: Any) -> SpeedResult:
+    """Measure the speed of pretraining side by side with its limit and with other methods.
+
+    Args:
+        config: YAML file with further settings.
+        settings: Fields of :class:`cass.config.SpeedConfig` by name.
+
+    Returns:
+        The table, the ratios and the conditions.
+
+    Raises:
+        CassError: For anything that the user can mend, in one line.
+    """
+    return run_benchmark_speed(build_config(SpeedConfig, settings, source=Path(config) if config else None))
+
+
+def run_benchmark_speed(config: SpeedConfig) -> SpeedResult:
+    """Do what :func:`benchmark_speed` says, with a configuration that is already checked."""
+    if config.json_file is not None:
+        check_free(config.json_file)
+    manifest = load_manifest(config.data)
+    paths = [manifest.path(row) for row in range(min(len(manifest), MOST_FILES))]
+    if len(paths) < 2 * config.batch_size:
+        raise DataError(f"{config.data} has {len(paths)} images", f"Give at least {2 * config.batch_size}.")
+    lanes: list[tuple[Kind, BranchName | None]] = [(kind, None) for kind in PAIRED]
+    lanes += [(kind, branch) for kind in ONE_BRANCH for branch in BRANCHES]
+    with ExitStack() as stack:
+        workers: dict[tuple[Kind, BranchName | None], Worker] = {}
+        for lane in lanes:
+            log.info("Building %s.", _describe(lane))
+            workers[lane] = Worker(lane[0], config, paths=paths, branch=lane[1])
+            stack.callback(workers[lane].close)
+            workers[lane].run(1)  # warms up
+        timings: dict[tuple[Kind, BranchName | None], list[Timing]] = {lane: [] for lane in lanes}
+        for turn in range(config.rounds):
+            for lane in lanes:
+                timings[lane].append(workers[lane].run(config.steps))
+            log.info(
+                "Round %d of %d: cass %.1f images/s.", turn + 1, config.rounds, _rate(timings["cass", None][-1])
+            )
+        memory = {lane: worker.peak_memory() for lane, worker in workers.items()}
+        facts = workers["bare", None].facts
+    result = _judge(config, timings, memory, facts, images=len(manifest))
+    if config.json_file is not None:
+        write_json(config.json_file, asdict(result))
+    return result
+
+
+def _describe(lane: tuple[Kind, BranchName | None]) -> str:
+    kind, branch = lane
+    return NAMES[kind] if branch is None else f"{NAMES[kind]}, {branch}"
+
+
+def _rate(timing: Timing) -> float:
+    return timing.images / timing.seconds
+
+
+def _judge(
+    config: SpeedConfig,
+    timings: dict[tuple[Kind, BranchName | None], list[Timing]],
+    memory: dict[tuple[Kind, BranchName | None], int],
+    facts: dict[str, Any],
+    *,
+    images: int,
+) -> SpeedResult:
+    """Turn timings into the table and the ratios, round by round."""
+    per_image: dict[Kind, np.ndarray[Any, Any]] = {}
+    wait: dict[Kind, float] = {}
+    peak: dict[Kind, int] = {}
+    for kind in (*PAIRED, *ONE_BRANCH):
+        lanes = [lane for lane in timings if lane[0] == kind]
+        per_image[kind] = sum(np.array([1 / _rate(timing) for timing in timings[lane]]) for lane in lanes)
+        waited = sum(np.array([timing.waited / timing.images for timing in timings[lane]]) for lane in lanes)
+        wait[kind] = float(np.median(waited / per_image[kind]))
+        peak[kind] = max(memory[lane] for lane in lanes)
+    rate = matrix_rate(config)
+    flops = facts["flops"] / config.batch_size
+    rows = [
+        SpeedRow(
+            name=NAMES[kind],
+            images_per_second=float(1 / np.median(seconds)),
+            epoch_seconds=float(images * np.median(seconds)),
+            data_wait_share=wait[kind],
+            peak_memory=peak[kind],
+            matrix_rate_share=flops / float(np.median(seconds)) / rate
+            if rate and kind in ("cass", "bare")
+            else None,
+        )
+        for kind, seconds in per_image.items()
+    ]
+    ratios = {
+        "of_bare_limit": float(np.median(per_image["bare"] / per_image["cass"])),
+        "over_published_loop": float(np.median(per_image["published"] / per_image["cass"])),
+        "time_of_dino": float(np.median(per_image["cass"] / per_image["dino"])),
+        "time_of_simsiam": float(np.median(per_image["cass"] / per_image["simsiam"])),
+        "time_of_byol": float(np.median(per_image["cass"] / per_image["byol"])),
+        "data_wait_share": wait["cass"],
+        "memory_of_bare_limit": peak["cass"] / peak["bare"],
+    }
+    settings = config.model_dump(mode="json", exclude={"json_file"})
+    conditions = {"settings": settings, "environment": environment(), "memory_formats": facts["formats"]}
+    conditions |= {"precision": str(precision_name(config)), "images_an_epoch": images, "matrix_rate": rate}
+    return SpeedResult(rows, ratios, conditions)
+
+
+def precision_name(config: SpeedConfig) -> str:
+    """Name the arithmetic that the settings mean on this machine."""
+    return "bf16 autocast" if precision(config) == "bf16-mixed" else "32-bit floats"
+
+
+def matrix_rate(config: SpeedConfig) -> float | None:
+    """Measure the rate that a GPU multiplies large bf16 matrices at, in operations a second; None on a CPU."""
+    import time
+
+    import torch
+
+    if accelerator(config.device) != "cuda":
+        return None
+    side, rounds = 8192, 20
+    a, b = (torch.randn(side, side, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+    seconds = []
+    for _ in range(rounds):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        a @ b
+        torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    return 2 * side**3 / statistics.median(seconds[5:])
