@@ -96,7 +96,14 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
     known = read_splits(out / SPLITS) if (out / SPLITS).is_file() else None
     plan = make_plan(config.data, label_columns=config.label_columns, seed=config.seed, known=known)
     rows = plan.rows("train", "val")
-    inputs = decode(plan, rows, image_size=config.image_size, in_chans=config.in_chans, purpose="pretraining")
+    inputs = decode(
+        plan,
+        rows,
+        image_size=config.image_size,
+        in_chans=config.in_chans,
+        purpose="pretraining",
+        cache=config.cache,
+    )
     train = inputs.rows("train")
     log.info(
         "Pretraining uses the %d readable training images, labelled or not; the networks never see the %d "
@@ -171,8 +178,9 @@ def _check_output(config: PretrainConfig) -> None:
                 f"{out} holds no run to continue (no {CONFIG})", "Drop --resume and choose a new --out."
             )
         return
-    before = read_config(out, PretrainConfig, written_by="cass pretrain").model_dump(exclude={"resume", "out"})
-    now = config.model_dump(exclude={"resume", "out"})
+    free = {"resume", "out", "cache"}  # where the pixels lie changes no result
+    before = read_config(out, PretrainConfig, written_by="cass pretrain").model_dump(exclude=free)
+    now = config.model_dump(exclude=free)
     changed = [key for key, value in now.items() if value != before[key]]
     if changed:
         key = changed[0]
