@@ -61,6 +61,14 @@ def write_scans(folder: Path, *, count: int = 60, multilabel: bool = False, unla
     return path
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what the tests draw and decode out of the user's cache; parallel workers share one."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    os.environ["CASS_CACHE_DIR"] = str(base / "cass-cache")
+
+
 @pytest.fixture(scope="session")
 def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CSV of 60 scans in three classes, 15 patients, 6 scans unlabelled."""

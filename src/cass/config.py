@@ -67,6 +67,17 @@ class TrainSettings(ComputeSettings):
     )
 
 
+class CacheSettings(Settings):
+    """Where decoded images are kept for later runs; shared by the commands that read a set as a whole."""
+
+    cache: str = Field(
+        "auto",
+        min_length=1,
+        description="Where decoded images are kept, so that later runs start at once: auto (the user's cache, or "
+        "CASS_CACHE_DIR), off, or a folder.",
+    )
+
+
 class LabelSettings(Settings):
     """How labels are read."""
 
@@ -75,7 +86,7 @@ class LabelSettings(Settings):
     )
 
 
-class PretrainConfig(LabelSettings, TrainSettings):
+class PretrainConfig(LabelSettings, CacheSettings, TrainSettings):
     """Settings of ``cass pretrain``."""
 
     data: str = Field(description=_DATA)
@@ -172,7 +183,7 @@ class TuneSettings(TrainSettings):
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the labelled subset and of training.")
 
 
-class FinetuneConfig(LabelSettings, TuneSettings):
+class FinetuneConfig(LabelSettings, CacheSettings, TuneSettings):
     """Settings of ``cass finetune``."""
 
     run: Path = Field(description="Run folder of cass pretrain.")
@@ -188,7 +199,7 @@ class FinetuneConfig(LabelSettings, TuneSettings):
     )
 
 
-class EvaluateConfig(LabelSettings, ComputeSettings):
+class EvaluateConfig(LabelSettings, CacheSettings, ComputeSettings):
     """Settings of ``cass evaluate``."""
 
     run: Path = Field(description="Run folder of cass finetune.")

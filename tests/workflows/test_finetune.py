@@ -96,3 +96,36 @@ def test_bad_input_leaves_nothing_behind(scans: Path, pretrained: Path, tmp_path
     with pytest.raises(CassError, match="label_fraction"):
         cass.finetune(pretrained, labels=scans, out=tmp_path / "out", label_fraction=1.5, **FAST)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_command_shares_the_decoded_images(
+    scans: Path, pretrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cass.data import cache
+    from cass.workflows import inference, inputs
+
+    decoded: list[int] = []
+    for module, name in ((cache, "decode_each"), (inputs, "decode_images"), (inference, "decode_images")):
+
+        def spy(paths: list[Path], *rest: object, original: object = getattr(module, name), **options: object):  # type: ignore[no-untyped-def]
+            decoded.append(len(paths))
+            return original(paths, *rest, **options)  # type: ignore[operator]
+
+        monkeypatch.setattr(module, name, spy)
+    folder = tmp_path / "cache"
+    tuned = tmp_path / "tuned"
+    cass.finetune(pretrained, labels=scans, out=tuned, cache=str(folder), **FAST)
+    kept = cass.evaluate(tuned, labels=scans, cache=str(folder), resamples=100, device="cpu")
+    assert decoded == [60]
+    streamed = cass.evaluate(tuned, labels=scans, cache="off", resamples=100, device="cpu")
+    assert len(decoded) == 2
+    assert {name: report.to_dict() for name, report in kept.reports.items()} == {
+        name: report.to_dict() for name, report in streamed.reports.items()
+    }
+
+
+def test_a_cache_that_cannot_be_written_is_named(scans: Path, pretrained: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(OutputError, match=r"cache: File exists.*--cache off"):
+        cass.finetune(pretrained, labels=scans, out=tmp_path / "tuned", cache=str(tmp_path / "cache"), **FAST)
+    assert not (tmp_path / "tuned").exists()

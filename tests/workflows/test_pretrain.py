@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 import cass
 from cass.config import PretrainConfig
+from cass.data.store import ImageStore
 from cass.errors import CassError, OutputError
 
 
@@ -94,10 +95,40 @@ def test_test_images_are_never_shown_to_the_networks(
 
     original = inputs.decode_images
     monkeypatch.setattr(inputs, "decode_images", spy)
-    cass.pretrain(scans, out=tmp_path / "run", **{**tiny(pretrained), "epochs": 1})
+    cass.pretrain(scans, out=tmp_path / "run", **{**tiny(pretrained), "epochs": 1, "cache": "off"})
     assert hidden
     assert not hidden & set(decoded)
     assert set(table.image) - hidden == set(decoded)
+
+
+def test_test_images_in_the_cache_are_never_shown_to_the_networks(
+    scans: Path, pretrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pd.read_csv(pretrained / "splits.csv")
+    shown: set[int] = set()
+
+    def spy(store: ImageStore, indices: list[int]) -> object:
+        assert store.rows is not None
+        shown.update(store.rows[indices].tolist())
+        return original(store, indices)
+
+    original = ImageStore.pixels
+    monkeypatch.setattr(ImageStore, "pixels", spy)
+    cass.pretrain(scans, out=tmp_path / "run", **{**tiny(pretrained), "epochs": 1})
+    assert set(table.split[sorted(shown)]) == {"train", "val"}
+    assert shown == set(table.index[table.split != "test"])
+
+
+def test_with_and_without_the_cache_the_networks_are_the_same(
+    scans: Path, pretrained: Path, tmp_path: Path
+) -> None:
+    settings = {**tiny(pretrained), "cache": "off"}
+    without = cass.pretrain(scans, out=tmp_path / "off", **settings).out
+    for branch in ("cnn", "transformer"):
+        first, second = (
+            load_file(path / "checkpoints" / f"{branch}.safetensors") for path in (pretrained, without)
+        )
+        assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_a_corrupt_image_is_named_skipped_and_counted(scans: Path, pretrained: Path, tmp_path: Path) -> None:

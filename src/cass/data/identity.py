@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cass.data.parallel import for_each
 from cass.errors import DataError
+
+_WHOLE = 2**24  # a file up to this many bytes is read at once, which is quicker than in pieces
 
 
 def image_digest(path: Path) -> str:
@@ -27,7 +29,9 @@ def image_digest(path: Path) -> str:
         DataError: The file cannot be opened; make it readable or take it out of the data.
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", buffering=0) as file:
+            if os.fstat(file.fileno()).st_size <= _WHOLE:
+                return hashlib.blake2b(file.read(), digest_size=16).hexdigest()
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     except OSError as error:
         reason = error.strerror or type(error).__name__
@@ -48,9 +52,13 @@ def image_digests(paths: Sequence[Path]) -> list[str]:
     Raises:
         DataError: A file cannot be opened.
     """
-    # Reading and hashing both release the interpreter lock, so threads are enough.
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        return list(pool.map(image_digest, paths, chunksize=1))
+    digests = [""] * len(paths)
+
+    def digest(i: int) -> None:
+        digests[i] = image_digest(paths[i])
+
+    for_each(len(paths), digest)  # reading and hashing both release the interpreter lock
+    return digests
 
 
 def join_copies(codes: NDArray[np.int64], digests: Sequence[str]) -> NDArray[np.int64]:

@@ -31,10 +31,20 @@ class UnreadableImage(DataError):
         path: The file.
         reason: Why, in a few words.
         fix: What to do about it.
+        passing: Whether the cause may lie in the machine, such as a disk that fails or too little memory,
+            so that the same file may be readable another time.
     """
 
-    def __init__(self, path: Path, reason: str, fix: str = "Replace the file or take it out of the data.") -> None:
+    def __init__(
+        self,
+        path: Path,
+        reason: str,
+        fix: str = "Replace the file or take it out of the data.",
+        *,
+        passing: bool = False,
+    ) -> None:
         self.reason = " ".join(reason.split()).rstrip(".")
+        self.passing = passing
         super().__init__(f"Cannot read the image {path} ({self.reason})", fix)
 
 
@@ -55,23 +65,50 @@ def read_image(path: Path) -> Pixels:
         UnreadableImage: The file is corrupt, truncated, of another format, or its samples are signed,
             32-bit or floating point; the message names the file and the reason.
     """
+    picture = read_picture(path)
+    if isinstance(picture, np.ndarray):
+        return picture
+    return picture_pixels(picture)
+
+
+def read_picture(path: Path) -> Pixels | Image.Image:
+    """Decode an image as :func:`read_image` does, but leave in Pillow what Pillow has decoded.
+
+    Resizing it there saves two copies of the full-size picture, which no two threads can make at once.
+
+    Args:
+        path: A JPEG, PNG, BMP or TIFF file.
+
+    Returns:
+        A Pillow image of mode L or RGB for 8-bit JPEG, PNG and BMP, else an array as of :func:`read_image`.
+
+    Raises:
+        UnreadableImage: As of :func:`read_image`.
+    """
     try:
         start = _start(path)
         if start.startswith(_TIFF):
-            image: Pixels = _read_tiff(path)
+            pixels: Pixels = _read_tiff(path)
         elif start.startswith(_PNG) and start[24] == 16:
-            image = _read_png16(path)
+            pixels = _read_png16(path)
         else:
-            image = _read_pillow(path)
-        if image.size == 0:
+            return _read_pillow(path)
+        if pixels.size == 0:
             raise UnreadableImage(path, "it has no pixels")
-        return np.ascontiguousarray(image)
+        return np.ascontiguousarray(pixels)
     except UnreadableImage:
         raise
     except MemoryError:
-        raise UnreadableImage(path, "it does not fit into memory", "Make it smaller.") from None
+        raise UnreadableImage(path, "it does not fit into memory", "Make it smaller.", passing=True) from None
     except Exception as error:  # decoders raise what they like: SyntaxError, struct.error, IndexError, ...
-        raise UnreadableImage(path, _reason(error)) from None
+        passing = isinstance(error, OSError) and error.errno is not None
+        raise UnreadableImage(path, _reason(error), passing=passing) from None
+
+
+def picture_pixels(picture: Image.Image) -> Pixels:
+    """Return the (H, W, C) uint8 pixels of a Pillow image of mode L or RGB."""
+    pixels: Pixels = np.asarray(picture)
+    return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
 def image_bits(path: Path) -> Literal[8, 16]:
@@ -119,7 +156,10 @@ def to_channels(image: Pixels, in_chans: int) -> Pixels:
     if channels == in_chans:
         return image
     if channels == 1:
-        return np.repeat(image, in_chans, axis=2)
+        repeated: Pixels = np.empty((*image.shape[:2], in_chans), dtype=image.dtype)
+        for channel in range(in_chans):  # numpy's own repeating and broadcasting take several times as long
+            repeated[..., channel] = image[..., 0]
+        return repeated
     if channels == 3 and in_chans == 1:
         # Integers, so that R = G = B comes out as exactly that value.
         weighted = image.astype(np.uint32) @ np.array([299, 587, 114], dtype=np.uint32)
@@ -133,7 +173,7 @@ def to_channels(image: Pixels, in_chans: int) -> Pixels:
 
 def _start(path: Path) -> bytes:
     """The first 32 bytes; enough to tell the format and a PNG's bit depth."""
-    with path.open("rb") as file:
+    with open(path, "rb", buffering=0) as file:
         start = file.read(32)
     if len(start) < 32:
         raise ValueError("the file is empty" if not start else "the file is truncated")
@@ -151,18 +191,18 @@ def _reason(error: Exception) -> str:
     return (" ".join(str(error).split()) or type(error).__name__)[:200]
 
 
-def _read_pillow(path: Path) -> Pixels:
-    """8-bit JPEG, PNG and BMP."""
+def _read_pillow(path: Path) -> Image.Image:
+    """8-bit JPEG, PNG and BMP, as a picture of mode L or RGB."""
     from PIL import Image, ImageOps
 
-    with Image.open(path, formats=("JPEG", "PNG", "BMP")) as file:
-        upright: Image.Image = ImageOps.exif_transpose(file)
-    if upright.mode in ("1", "L", "LA", "La"):
-        return np.asarray(upright.convert("L"))[..., None]
+    upright: Image.Image
+    with Image.open(path, formats=("JPEG", "PNG", "BMP")) as upright:
+        ImageOps.exif_transpose(upright, in_place=True)
     if upright.mode in ("I", "I;16", "I;16B", "F"):
         # Only depths that Pillow alone understands come here; converting them would cut precision.
         raise UnreadableImage(path, f"pixel format {upright.mode}", "Save it as 16-bit TIFF.")
-    return np.asarray(upright.convert("RGB"))
+    wanted = "L" if upright.mode in ("1", "L", "LA", "La") else "RGB"
+    return upright if upright.mode == wanted else upright.convert(wanted)
 
 
 def _read_png16(path: Path) -> Pixels:

@@ -8,7 +8,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.data.readers import Pixels, UnreadableImage, image_bits, read_image, to_channels
+from cass.data.parallel import for_each
+from cass.data.readers import Pixels, UnreadableImage, image_bits, picture_pixels, read_picture, to_channels
 from cass.errors import DataError, OutputError
 
 logger = logging.getLogger(__name__)
@@ -26,19 +26,45 @@ _NAMED = 20  # a folder of a thousand broken files should not scroll everything 
 
 @dataclass(frozen=True, eq=False)
 class ImageStore:
-    """Decoded images.
+    """Decoded images: an array of them, or some rows of one.
 
     Attributes:
-        array: (N, S, S, C) uint8, or uint16 where any image has 16 bits; zeros where unreadable.
+        array: (M, S, S, C) uint8, or uint16 where any image has 16 bits; zeros where unreadable.
         corrupt: Index in [0, N) -> why the image could not be read.
+        rows: (N,) rows of the array that the store's images stand in; None for all M in their order.
     """
 
     array: Pixels
     corrupt: dict[int, str]
+    rows: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         """Number of images N."""
-        return len(self.array)
+        return len(self.array) if self.rows is None else len(self.rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle a mapped file by its path, so that a worker process maps it too instead of a copy."""
+        path = getattr(self.array, "filename", None)
+        return self.__dict__ | ({"array": Path(path)} if path and Path(path).is_file() else {})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Map the file again."""
+        if isinstance(state["array"], Path):
+            state = state | {"array": np.load(state["array"], mmap_mode="r", allow_pickle=False)}
+        self.__dict__.update(state)
+
+    def subset(self, indices: Sequence[int] | NDArray[np.integer]) -> ImageStore:
+        """Choose images without copying a pixel.
+
+        Args:
+            indices: K indices in [0, N).
+
+        Returns:
+            A store of K images on the same array; its indices count in [0, K).
+        """
+        chosen = np.asarray(indices, dtype=np.int64)
+        corrupt = {new: self.corrupt[old] for new, old in enumerate(chosen.tolist()) if old in self.corrupt}
+        return ImageStore(self.array, corrupt, chosen if self.rows is None else self.rows[chosen])
 
     def pixels(self, indices: Sequence[int] | NDArray[np.integer]) -> Pixels:
         """Several images as they are stored.
@@ -47,9 +73,10 @@ class ImageStore:
             indices: B indices in [0, N).
 
         Returns:
-            (B, S, S, C) uint8 or uint16, a copy.
+            (B, S, S, C) of the array's dtype, a copy.
         """
-        return self.array[np.asarray(indices, dtype=np.int64)]
+        chosen = np.asarray(indices, dtype=np.int64)
+        return np.asarray(self.array[chosen if self.rows is None else self.rows[chosen]])
 
 
 def decode_images(
@@ -58,6 +85,7 @@ def decode_images(
     names: Sequence[str],
     image_size: int,
     in_chans: int,
+    deep: bool | None = None,
     on_progress: Callable[[int], None] | None = None,
     max_memory_share: float = 0.25,
 ) -> ImageStore:
@@ -72,7 +100,8 @@ def decode_images(
         names: N names for the log, such as their paths in the manifest.
         image_size: Side S in pixels.
         in_chans: Channels C.
-        on_progress: Called in the caller's thread with the number of images done so far.
+        deep: Whether to store 16 bits; None looks whether any of the images has them.
+        on_progress: Called in the caller's thread with the number of images done so far, now and then.
         max_memory_share: Share of the machine's memory, in (0, 1], above which the array is kept in a
             temporary file that vanishes with the store.
 
@@ -82,40 +111,82 @@ def decode_images(
     Raises:
         OutputError: The temporary folder has no room; set TMPDIR to another or use smaller images.
     """
-    workers = os.cpu_count() or 1
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        deep = any(pool.map(_is_deep, paths))
-    dtype = np.dtype(np.uint16 if deep else np.uint8)
+    dtype = np.dtype(np.uint16 if (any_deep(paths) if deep is None else deep) else np.uint8)
     shape = (len(paths), image_size, image_size, in_chans)
     array = _allocate(shape, dtype, limit=max_memory_share * memory_bytes())
-
-    def decode(i: int) -> str:
-        """Fill row i; return why it could not be, or an empty string."""
-        try:
-            image = to_channels(resize(read_image(paths[i]), image_size), in_chans)
-        except UnreadableImage as error:
-            return error.reason
-        except DataError as error:
-            return error.what
-        array[i] = image.astype(np.uint16) * np.uint16(257) if image.dtype != dtype else image
-        return ""
-
-    corrupt: dict[int, str] = {}
-    pool = ThreadPoolExecutor(max_workers=workers)
-    try:
-        for i, reason in enumerate(pool.map(decode, range(len(paths)))):
-            if reason:
-                corrupt[i] = reason
-                if len(corrupt) <= _NAMED:
-                    logger.warning("Skipped the image %s: %s.", names[i], reason)
-            if on_progress is not None:
-                on_progress(i + 1)
-    finally:
-        # After Ctrl-C nobody wants to wait for the images still in the queue.
-        pool.shutdown(wait=True, cancel_futures=True)
+    errors = decode_each(
+        paths,
+        array.__setitem__,
+        image_size=image_size,
+        in_chans=in_chans,
+        dtype=dtype,
+        on_progress=on_progress,
+    )
+    corrupt = {i: reason(error) for i, error in errors.items()}
+    for i in list(corrupt)[:_NAMED]:
+        logger.warning("Skipped the image %s: %s.", names[i], corrupt[i])
     if len(corrupt) > _NAMED:
         logger.warning("Skipped %d images altogether.", len(corrupt))
     return ImageStore(array=array, corrupt=corrupt)
+
+
+def decode_each(
+    paths: Sequence[Path],
+    save: Callable[[int, Pixels], None],
+    *,
+    image_size: int,
+    in_chans: int,
+    dtype: np.dtype[Any],
+    on_progress: Callable[[int], None] | None = None,
+) -> dict[int, DataError]:
+    """Decode images in threads, as :func:`decode_images` describes, and hand each on.
+
+    Args:
+        paths: N image files.
+        save: Called with an index in [0, N) and an image (S, S, C), in any order and in several threads at
+            once; not called for an image that cannot be read.
+        image_size: Side S in pixels.
+        in_chans: Channels C.
+        dtype: uint8 or uint16; uint8 only where no image has 16 bits.
+        on_progress: Called in the caller's thread with the number of images done so far, now and then.
+
+    Returns:
+        Index -> error of each image that cannot be read, in their order.
+    """
+    errors: dict[int, DataError] = {}
+
+    def decode(i: int) -> None:
+        try:
+            image = to_channels(_read_square(paths[i], image_size), in_chans)
+            if image.dtype.itemsize > dtype.itemsize:
+                raise UnreadableImage(paths[i], "it has turned from 8 to 16 bits", passing=True)
+        except MemoryError:
+            errors[i] = UnreadableImage(paths[i], "it does not fit into memory", passing=True)
+        except DataError as error:
+            errors[i] = error
+        else:
+            save(i, image if image.dtype == dtype else image.astype(np.uint16) * np.uint16(257))
+
+    for_each(len(paths), decode, on_progress=on_progress)
+    return dict(sorted(errors.items()))
+
+
+def reason(error: DataError) -> str:
+    """Say why an image could not be read, without naming it."""
+    return error.reason if isinstance(error, UnreadableImage) else error.what
+
+
+def any_deep(paths: Sequence[Path]) -> bool:
+    """Whether any image has more than 8 bits, by their headers; unreadable ones say nothing here."""
+    deep = False
+
+    def look(i: int) -> None:
+        nonlocal deep
+        if not deep and _is_deep(paths[i]):
+            deep = True
+
+    for_each(len(paths), look)
+    return deep
 
 
 def check_corrupt(corrupt: Mapping[int, str], *, total: int, names: Sequence[str], limit: float = 0.05) -> None:
@@ -168,6 +239,18 @@ def resize(image: Pixels, image_size: int) -> Pixels:
             plane = Image.fromarray(np.ascontiguousarray(channel))
             planes.append(np.asarray(plane.resize(size, Image.Resampling.BILINEAR)))
     return np.stack(planes, axis=2)
+
+
+def _read_square(path: Path, image_size: int) -> Pixels:
+    """Decode a file and squash it to (S, S, C), in its own depth."""
+    from PIL import Image
+
+    picture = read_picture(path)
+    if isinstance(picture, np.ndarray):
+        return resize(picture, image_size)
+    if picture.size != (image_size, image_size):
+        picture = picture.resize((image_size, image_size), Image.Resampling.BILINEAR)
+    return picture_pixels(picture)
 
 
 def memory_bytes() -> int:

@@ -67,7 +67,7 @@ class Loop:
         self.device = torch_device(self.config)
         self.batch = config.batch_size
         self.images, self.rows = images, rows
-        self.method = build_method("cass", {}, {**networks(self.config)})
+        self.method = build_method("cass", {}, dict(networks(self.config).items()))
 
     def run(self, steps: int) -> Timing:
         """Do one step more than asked; the first is not timed."""

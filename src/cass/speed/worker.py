@@ -1,4 +1,4 @@
-"""A contestant in a process of its own, so that its memory is its own and it keeps still while others are timed."""
+"""A contestant in a process of its own: its memory is its own, and it keeps still while others are timed."""
 
 from __future__ import annotations
 

@@ -124,8 +124,8 @@ def _judge(
     peak: dict[Kind, int] = {}
     for kind in (*PAIRED, *ONE_BRANCH):
         lanes = [lane for lane in timings if lane[0] == kind]
-        per_image[kind] = sum(np.array([1 / _rate(timing) for timing in timings[lane]]) for lane in lanes)
-        waited = sum(np.array([timing.waited / timing.images for timing in timings[lane]]) for lane in lanes)
+        per_image[kind] = np.sum([[1 / _rate(timing) for timing in timings[lane]] for lane in lanes], axis=0)
+        waited = np.sum([[timing.waited / timing.images for timing in timings[lane]] for lane in lanes], axis=0)
         wait[kind] = float(np.median(waited / per_image[kind]))
         peak[kind] = max(memory[lane] for lane in lanes)
     rate = matrix_rate(config)

@@ -105,7 +105,9 @@ def _finetune_and_evaluate(
     """Fine-tune at one fraction from one start, or take the finished run, and evaluate on the test images."""
     name = f"{fraction:g}-{'without' if without else 'with'}-pretraining"
     out = config.out / "finetune" / name
-    shared = {key: getattr(config, key) for key in ("device", "precision", "num_workers", "label_columns")}
+    shared = {
+        key: getattr(config, key) for key in ("device", "precision", "num_workers", "cache", "label_columns")
+    }
     log.info("\n%g%% of the labels, %s:", 100 * fraction, STARTS[without])
     if not (config.resume and out.exists()):
         tuning = config.finetune.model_dump() | shared

@@ -18,7 +18,7 @@ from cass.evaluation.report import ClassificationReport, classification_report
 from cass.files import write_json, write_text
 from cass.training.losses import probabilities
 from cass.workflows.inference import infer, load_branches
-from cass.workflows.inputs import make_plan
+from cass.workflows.inputs import Plan, kept_images, make_plan
 from cass.workflows.predict import finetuned_summary, prediction_table
 from cass.workflows.run_folder import SPLITS, staged, write_start
 
@@ -70,14 +70,18 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
 
     summary = finetuned_summary(config.run)
     classes, task = tuple(summary["classes"]), summary["task"]
-    manifest = _split_images(config, classes=classes)
+    plan, rows = _split_images(config, classes=classes)
+    manifest = plan.manifest.subset(rows)
     branches = load_branches(config.run, "both")
+    spec = next(iter(branches.values())).spec
+    kept = kept_images(plan, image_size=spec.image_size, in_chans=spec.in_chans, cache=config.cache)
     chunks = list(
         infer(
             manifest,
             branches,
             settings=config,
             batch_size=config.batch_size,
+            images=None if kept is None else kept.subset(rows),
             output=lambda branch, images: probabilities(branch(images), task=task),
         )
     )
@@ -88,9 +92,9 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
     if len(branches) > 1:
         predicted[MEAN] = np.mean(list(predicted.values()), axis=0)
     row_of = {name: row for row, name in enumerate(manifest.images)}
-    rows = np.array([row_of[name] for name in names])
-    targets = _align(manifest, classes)[rows]
-    groups = None if manifest.groups is None else manifest.groups[rows]
+    read = np.array([row_of[name] for name in names])
+    targets = _align(manifest, classes)[read]
+    groups = None if manifest.groups is None else manifest.groups[read]
     reports = {
         branch: classification_report(
             probability,
@@ -117,8 +121,8 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
     return EvaluateResult(out, reports, summary)
 
 
-def _split_images(config: EvaluateConfig, *, classes: tuple[str, ...]) -> Manifest:
-    """Return the labelled images of the split to evaluate on."""
+def _split_images(config: EvaluateConfig, *, classes: tuple[str, ...]) -> tuple[Plan, NDArray[np.int64]]:
+    """Return the data set and the rows of its labelled images in the split to evaluate on."""
     plan = make_plan(
         config.labels,
         label_columns=config.label_columns,
@@ -142,7 +146,7 @@ def _split_images(config: EvaluateConfig, *, classes: tuple[str, ...]) -> Manife
             f"Label {unknown[0]!r} in {config.labels} is unknown to {config.run}",
             f"It was fine-tuned on {', '.join(classes)}.",
         )
-    return plan.manifest.subset(rows)
+    return plan, rows
 
 
 def _align(manifest: Manifest, classes: tuple[str, ...]) -> NDArray[np.uint8]:

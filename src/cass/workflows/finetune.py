@@ -170,6 +170,7 @@ def _labelled_images(
         image_size=pretraining.image_size,
         in_chans=pretraining.in_chans,
         purpose="fine-tuning",
+        cache=config.cache,
     )
     train = inputs.rows("train")
     missing = [name for name, count in _count(inputs, train).items() if not count]

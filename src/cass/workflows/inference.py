@@ -15,7 +15,7 @@ from torch import Tensor
 from cass.config import ComputeSettings
 from cass.data.dataset import to_images
 from cass.data.manifest import Manifest
-from cass.data.store import check_corrupt, decode_images
+from cass.data.store import ImageStore, check_corrupt, decode_images
 from cass.errors import OutputError
 from cass.models.backbones import Branch
 from cass.models.checkpoints import load_branch
@@ -67,6 +67,7 @@ def infer(
     settings: ComputeSettings,
     batch_size: int,
     output: Callable[[Branch, Tensor], Tensor],
+    images: ImageStore | None = None,
 ) -> Iterator[Chunk]:
     """Pass all images of a manifest through branches.
 
@@ -76,6 +77,7 @@ def infer(
         settings: Where to compute.
         batch_size: Images at a time.
         output: Function of a branch and images (B, C, S, S) that returns (B, W).
+        images: The manifest's images of the branches' size, already decoded; None decodes them on the way.
 
     Yields:
         The outputs, up to 1,024 images at a time, in the manifest's order. Images that cannot be read are
@@ -92,12 +94,15 @@ def infer(
     for start in range(0, len(manifest), CHUNK):
         rows = range(start, min(start + CHUNK, len(manifest)))
         names = [manifest.images[row] for row in rows]
-        store = decode_images(
-            [manifest.path(row) for row in rows],
-            names=names,
-            image_size=spec.image_size,
-            in_chans=spec.in_chans,
-        )
+        if images is not None:
+            store = images.subset(rows)
+        else:
+            store = decode_images(
+                [manifest.path(row) for row in rows],
+                names=names,
+                image_size=spec.image_size,
+                in_chans=spec.in_chans,
+            )
         for position, reason in store.corrupt.items():
             log.warning("Skipped %s: %s", names[position], reason)
             corrupt[start + position] = reason
@@ -107,9 +112,9 @@ def infer(
         with torch.inference_mode():
             for first in range(0, len(good), batch_size):
                 pixels = torch.from_numpy(store.pixels(good[first : first + batch_size]))
-                images = to_images(pixels.to(device))
+                batch = to_images(pixels.to(device))
                 for name, branch in branches.items():
-                    outputs[name].append(output(branch, images).float().cpu())
+                    outputs[name].append(output(branch, batch).float().cpu())
         if len(good):
             yield Chunk(
                 [names[row] for row in good],

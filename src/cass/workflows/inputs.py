@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cass.data.cache import cached_images
+from cass.data.generated import cache_folder
 from cass.data.identity import image_digests
 from cass.data.manifest import Manifest, load_manifest
 from cass.data.splits import resolve_splits
-from cass.data.store import ImageStore, check_corrupt, decode_images
+from cass.data.store import ImageStore, any_deep, check_corrupt, decode_images
 from cass.errors import DataError
 from cass.types import SPLITS, Split
 
@@ -35,6 +37,10 @@ class Plan:
     digests: list[str]
     splits: NDArray[np.str_]
     source: str
+
+    def paths(self) -> list[Path]:
+        """Return the files of all N images."""
+        return [self.manifest.path(row) for row in range(len(self.manifest))]
 
     def rows(self, *names: Split) -> NDArray[np.int64]:
         """Return the rows of the named splits."""
@@ -121,8 +127,37 @@ def _announce(plan: Plan, notes: Sequence[str]) -> None:
         log.info("%s", note)
 
 
-def decode(plan: Plan, rows: NDArray[np.int64], *, image_size: int, in_chans: int, purpose: str) -> Inputs:
-    """Decode some images of a plan.
+def kept_images(plan: Plan, *, image_size: int, in_chans: int, cache: str) -> ImageStore | None:
+    """Take all images of a plan from the cache on disk; they are decoded into it where they are not there.
+
+    Args:
+        plan: The data set.
+        image_size: Side of the square images, in pixels.
+        in_chans: Channels.
+        cache: ``auto``, ``off`` or a folder.
+
+    Returns:
+        The N images; None where the cache is off, or ``auto`` found no room.
+
+    Raises:
+        OutputError: A folder was named that cannot be written or has no room.
+    """
+    if cache == "off":
+        return None
+    return cached_images(
+        plan.paths(),
+        digests=plan.digests,
+        image_size=image_size,
+        in_chans=in_chans,
+        folder=cache_folder() / "images" if cache == "auto" else Path(cache).expanduser(),
+        required=cache != "auto",
+    )
+
+
+def decode(
+    plan: Plan, rows: NDArray[np.int64], *, image_size: int, in_chans: int, purpose: str, cache: str
+) -> Inputs:
+    """Decode some images of a plan, or take them from the cache on disk.
 
     Args:
         plan: The data set.
@@ -130,20 +165,31 @@ def decode(plan: Plan, rows: NDArray[np.int64], *, image_size: int, in_chans: in
         image_size: Side of the square images, in pixels.
         in_chans: Channels.
         purpose: What the images are for, for messages.
+        cache: ``auto``, ``off`` or a folder.
 
     Returns:
         The decoded images.
 
     Raises:
         DataError: Where there is no image, or more than 5% cannot be read.
+        OutputError: Where the cache or the temporary folder has no room.
     """
     if not len(rows):
         raise DataError(
             f"There are no images for {purpose}", "Check the split column, or let cass make the splits."
         )
     manifest = plan.manifest.subset(rows)
-    paths: list[Path] = [manifest.path(row) for row in range(len(manifest))]
-    images = decode_images(paths, names=list(manifest.images), image_size=image_size, in_chans=in_chans)
+    kept = kept_images(plan, image_size=image_size, in_chans=in_chans, cache=cache)
+    if kept is not None:
+        images = kept.subset(rows)
+    else:
+        images = decode_images(
+            [manifest.path(row) for row in range(len(manifest))],
+            names=list(manifest.images),
+            image_size=image_size,
+            in_chans=in_chans,
+            deep=any_deep(plan.paths()),  # of the whole set, as in the cache
+        )
     check_corrupt(images.corrupt, total=len(manifest), names=list(manifest.images))
     corrupt = {manifest.images[row]: reason for row, reason in sorted(images.corrupt.items())}
     for name, reason in corrupt.items():

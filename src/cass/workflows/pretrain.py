@@ -53,7 +53,7 @@ from cass.workflows.watching import watch_data
 
 log = logging.getLogger("cass")
 # A run may continue elsewhere: what it computes does not depend on how many processes share a step.
-_MAY_CHANGE = {"resume", "out", "devices", "nodes", "strategy", "num_workers"}
+_MAY_CHANGE = {"resume", "out", "devices", "nodes", "strategy", "num_workers", "cache"}
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,14 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
     known = read_splits(out / SPLITS) if (out / SPLITS).is_file() else None
     plan = make_plan(config.data, label_columns=config.label_columns, seed=config.seed, known=known)
     rows = plan.rows("train", "val")
-    inputs = decode(plan, rows, image_size=config.image_size, in_chans=config.in_chans, purpose="pretraining")
+    inputs = decode(
+        plan,
+        rows,
+        image_size=config.image_size,
+        in_chans=config.in_chans,
+        purpose="pretraining",
+        cache=config.cache,
+    )
     train = inputs.rows("train")
     log.info(
         "Pretraining uses the %d readable training images, labelled or not; the networks never see the %d "
