@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,13 +57,15 @@ def read_image(path: Path) -> Pixels:
             32-bit or floating point; the message names the file and the reason.
     """
     try:
-        start = _start(path)
-        if start.startswith(_TIFF):
-            image: Pixels = _read_tiff(path)
-        elif start.startswith(_PNG) and start[24] == 16:
-            image = _read_png16(path)
-        else:
-            image = _read_pillow(path)
+        with open(path, "rb") as file:  # opened once: on network drives that is what takes the time
+            start = _start(file)
+            file.seek(0)
+            if start.startswith(_TIFF):
+                image: Pixels = _read_tiff(path)
+            elif start.startswith(_PNG) and start[24] == 16:
+                image = _read_png16(file.read())
+            else:
+                image = _read_pillow(path, file)
         if image.size == 0:
             raise UnreadableImage(path, "it has no pixels")
         return np.ascontiguousarray(image)
@@ -87,12 +90,13 @@ def image_bits(path: Path) -> Literal[8, 16]:
         UnreadableImage: The header cannot be read.
     """
     try:
-        start = _start(path)
+        with open(path, "rb") as file:
+            start = _start(file)
         if start.startswith(_TIFF):
             from tifffile import TiffFile
 
-            with TiffFile(path) as file:
-                return 16 if _bits(file.pages[0]) > 8 else 8
+            with TiffFile(path) as tiff:
+                return 16 if _bits(tiff.pages[0]) > 8 else 8
         return 16 if start.startswith(_PNG) and start[24] == 16 else 8
     except Exception as error:
         raise UnreadableImage(path, _reason(error)) from None
@@ -131,10 +135,9 @@ def to_channels(image: Pixels, in_chans: int) -> Pixels:
     )
 
 
-def _start(path: Path) -> bytes:
+def _start(file: BinaryIO) -> bytes:
     """The first 32 bytes; enough to tell the format and a PNG's bit depth."""
-    with path.open("rb") as file:
-        start = file.read(32)
+    start = file.read(32)
     if len(start) < 32:
         raise ValueError("the file is empty" if not start else "the file is truncated")
     return start
@@ -151,30 +154,31 @@ def _reason(error: Exception) -> str:
     return (" ".join(str(error).split()) or type(error).__name__)[:200]
 
 
-def _read_pillow(path: Path) -> Pixels:
+def _read_pillow(path: Path, content: BinaryIO) -> Pixels:
     """8-bit JPEG, PNG and BMP."""
     from PIL import Image, ImageOps
 
-    with Image.open(path, formats=("JPEG", "PNG", "BMP")) as file:
-        upright: Image.Image = ImageOps.exif_transpose(file)
+    upright: Image.Image = Image.open(content, formats=("JPEG", "PNG", "BMP"))
+    upright.load()
+    ImageOps.exif_transpose(upright, in_place=True)
     if upright.mode in ("1", "L", "LA", "La"):
         return np.asarray(upright.convert("L"))[..., None]
     if upright.mode in ("I", "I;16", "I;16B", "F"):
         # Only depths that Pillow alone understands come here; converting them would cut precision.
         raise UnreadableImage(path, f"pixel format {upright.mode}", "Save it as 16-bit TIFF.")
-    return np.asarray(upright.convert("RGB"))
+    return np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"))
 
 
-def _read_png16(path: Path) -> Pixels:
+def _read_png16(content: bytes) -> Pixels:
     """16-bit PNG, which Pillow would cut to 8 bit where it has colour."""
     import imagecodecs
     from PIL import Image
 
-    pixels: Pixels = imagecodecs.png_decode(path.read_bytes())
+    pixels: Pixels = imagecodecs.png_decode(content)
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     colours = 3 if pixels.shape[2] >= 3 else 1  # what is beyond is alpha
-    with Image.open(path, formats=("PNG",)) as file:
+    with Image.open(io.BytesIO(content), formats=("PNG",)) as file:
         orientation = file.getexif().get(_ORIENTATION, 1)
     return _upright(pixels[..., :colours], orientation)
 
