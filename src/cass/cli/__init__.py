@@ -24,5 +24,7 @@ def main() -> None:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        sys.stderr.write("Stopped. cass pretrain and cass compare continue with the same command and --resume.\n")
+        sys.stderr.write(
+            "Stopped. cass pretrain, compare, embed and predict continue with the same command and --resume.\n"
+        )
         sys.exit(130)

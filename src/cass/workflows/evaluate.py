@@ -72,15 +72,15 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
     classes, task = tuple(summary["classes"]), summary["task"]
     manifest = _split_images(config, classes=classes)
     branches = load_branches(config.run, "both")
-    chunks = list(
-        infer(
-            manifest,
-            branches,
-            settings=config,
-            batch_size=config.batch_size,
-            output=lambda branch, images: probabilities(branch(images), task=task),
-        )
+    passed = infer(
+        manifest.root,
+        manifest.images,
+        branches,
+        settings=config,
+        batch_size=config.batch_size,
+        output=lambda branch, images: probabilities(branch(images), task=task),
     )
+    chunks = [chunk for chunk in passed if chunk.names]
     names = [name for chunk in chunks for name in chunk.names]
     predicted: dict[str, NDArray[np.float32]] = {
         branch: np.concatenate([chunk.outputs[branch] for chunk in chunks]) for branch in branches
