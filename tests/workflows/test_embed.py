@@ -90,7 +90,8 @@ import os, signal, sys
 import cass.workflows.shards as shards
 from cass.cli import main
 shards.SHARD_ROWS = 7
-rename, left = os.replace, int(sys.argv.pop(1))
+rename, left, how = os.replace, int(sys.argv.pop(1)), int(sys.argv.pop(1))
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def replace(a, b):
     global left
     if str(b).endswith(".parquet"):
@@ -98,7 +99,7 @@ def replace(a, b):
         if left == 0 and "part-" not in str(b):
             rename(a, b)
         if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), how)
     rename(a, b)
 os.replace = replace
 main()
@@ -106,20 +107,29 @@ main()
 
 
 @pytest.mark.parametrize(
-    ("renames", "kept"),
-    [pytest.param(3, 2, id="while the third shard is written"), pytest.param(6, 5, id="before it clears up")],
+    ("how", "renames", "kept"),
+    [
+        pytest.param(signal.SIGKILL, 3, 2, id="killed while the third shard is written"),
+        pytest.param(signal.SIGKILL, 6, 5, id="killed before it clears up"),
+        pytest.param(signal.SIGINT, 3, 2, id="stopped with Ctrl-C"),
+    ],
 )
 def test_a_killed_process_resumes_to_the_same_content(
-    run: Path, images: Path, tmp_path: Path, short_shards: int, renames: int, kept: int
+    run: Path, images: Path, tmp_path: Path, short_shards: int, how: signal.Signals, renames: int, kept: int
 ) -> None:
     cass.embed(run, images, out=tmp_path / "whole.parquet", device="cpu")
     out = tmp_path / "e.parquet"
     line = ["embed", str(run), str(images), "--out", str(out), "--device", "cpu"]
     here = os.environ | {"PYTHONPATH": str(Path(cass.__file__).parents[1])}
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(renames), *line], capture_output=True, check=False, env=here
+        [sys.executable, "-c", KILLED, str(renames), str(int(how)), *line],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=here,
     )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert done.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 130), done.stderr
+    assert done.stderr.startswith("Stopped.") == (how == signal.SIGINT)
     parts = tmp_path / ".e.parquet.parts"
     before = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.parquet")}
     assert len(before) == kept
