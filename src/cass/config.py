@@ -25,6 +25,7 @@ _LABELS = (
     "Labels: a CSV with the columns image,label[,group][,split], a folder with one sub-folder a class, "
     "or the word 'generated'."
 )
+_RESUME = "Continue unfinished work: what a stopped process has finished is kept."
 
 
 class Settings(BaseModel):
@@ -215,9 +216,12 @@ class EmbedConfig(ComputeSettings):
 
     run: Path = Field(description="Run folder of cass pretrain or cass finetune.")
     data: str = Field(description=_DATA)
-    out: Path = Field(description="Parquet file to write; must not exist.")
+    out: Path = Field(
+        description="What to write: one file where the name ends in .parquet, else a folder of Parquet shards."
+    )
     branch: Branches = Field("both", description="Branch whose embeddings are written.")
     batch_size: int = Field(64, ge=1, description="Images at a time.")
+    resume: bool = Field(False, description=_RESUME)
 
 
 class PredictConfig(ComputeSettings):
@@ -225,8 +229,12 @@ class PredictConfig(ComputeSettings):
 
     run: Path = Field(description="Run folder of cass finetune.")
     data: str = Field(description=_DATA)
-    out: Path = Field(description="CSV file to write; must not exist.")
+    out: Path = Field(
+        description="What to write: one file where the name ends in .csv or .parquet, else a folder of Parquet "
+        "shards."
+    )
     batch_size: int = Field(64, ge=1, description="Images at a time.")
+    resume: bool = Field(False, description=_RESUME)
 
 
 class CompareConfig(PretrainConfig):

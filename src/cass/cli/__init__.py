@@ -23,6 +23,10 @@ def main() -> None:
     except CassError as error:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("Stopped. cass pretrain and cass compare continue with the same command and --resume.\n")
+    except (KeyboardInterrupt, SystemExit) as left:  # Typer turns Ctrl-C into an exit with 130
+        if isinstance(left, SystemExit) and left.code != 130:
+            raise
+        sys.stderr.write(
+            "Stopped. cass pretrain, compare, embed and predict continue with the same command and --resume.\n"
+        )
         sys.exit(130)

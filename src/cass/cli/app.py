@@ -61,14 +61,26 @@ def _embed(config: EmbedConfig) -> None:
 
     result = run_embed(config)
     widths = ", ".join(f"{name} {width} numbers" for name, width in result.widths.items())
-    typer.echo(f"Wrote {result.out}: {result.images} images, {widths} each")
+    typer.echo(f"Wrote {result.out}: {result.images} images, {widths} each{_skipped(result.skipped)}")
 
 
 def _predict(config: PredictConfig) -> None:
     from cass.workflows.predict import run_predict
 
     result = run_predict(config)
-    typer.echo(f"Wrote {result.out}: {result.images} images, classes {', '.join(result.classes)}")
+    typer.echo(
+        f"Wrote {result.out}: {result.images} images, classes {', '.join(result.classes)}"
+        f"{_skipped(result.skipped)}"
+    )
+
+
+def _skipped(reasons: dict[str, str]) -> str:
+    """Say how many images were left out, and name the first of them."""
+    if not reasons:
+        return ""
+    named = ", ".join(list(reasons)[:20])
+    more = f" and {len(reasons) - 20} more" if len(reasons) > 20 else ""
+    return f"; {len(reasons)} that cannot be read left out: {named}{more}"
 
 
 def _compare(config: CompareConfig) -> None:
@@ -139,7 +151,7 @@ _add(
     kind=EmbedConfig,
     run=_embed,
     arguments={"run": "RUN", "data": "[IMAGES]"},
-    summary="Write the embeddings of images to a Parquet file.",
+    summary="Write the embeddings of images to a Parquet file, or to a folder of Parquet shards.",
     example="cass embed runs/pretrain scans/ --out embeddings.parquet",
 )
 _add(
@@ -147,7 +159,7 @@ _add(
     kind=PredictConfig,
     run=_predict,
     arguments={"run": "RUN", "data": "[IMAGES]"},
-    summary="Write the predictions of fine-tuned branches to a CSV file.",
+    summary="Write the predictions of fine-tuned branches to a CSV or Parquet file, or to a folder of shards.",
     example="cass predict runs/tuned new-scans/ --out predictions.csv",
 )
 _add(

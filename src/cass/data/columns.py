@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 import posixpath
 from collections.abc import Sequence
 
@@ -25,7 +26,8 @@ def image_paths(table: Table) -> tuple[str, ...]:
         DataError: A cell is empty, listed twice, of a format that cass does not read, or names no
             file; the message has its line.
     """
-    root, seen, missing = table.path.parent, dict[str, int](), list[str]()
+    # A million rows: strings instead of Path objects, and no second string for what is already normal.
+    root, seen, missing = str(table.path.parent), set[str](), list[str]()
     images: list[str] = []
     for cell, line in zip(table.columns["image"], table.lines, strict=True):
         if not cell:
@@ -36,14 +38,16 @@ def image_paths(table: Table) -> tuple[str, ...]:
                 f"{table.path} line {line}: {cell!r} is not an image that cass reads",
                 f"Use one of {', '.join(IMAGE_SUFFIXES)}.",
             )
-        key = posixpath.normpath(image)
+        normal = posixpath.normpath(image)
+        key = image if normal == image else normal
         if key in seen:
+            first = next(i for i, earlier in enumerate(images) if posixpath.normpath(earlier) == key)
             raise DataError(
-                f"{table.path} lists the image {cell!r} on lines {seen[key]} and {line}",
+                f"{table.path} lists the image {cell!r} on lines {table.lines[first]} and {line}",
                 "Keep one row per image; join several labels of an image with '|'.",
             )
-        seen[key] = line
-        if not (root / image).is_file():
+        seen.add(key)
+        if not os.path.isfile(os.path.join(root, image)):
             missing.append(cell)
         images.append(image)
     if missing:
@@ -70,8 +74,11 @@ def labels_from_names(table: Table) -> tuple[list[tuple[str, ...]], list[bool], 
     """
     cells = table.columns.get("label", [""] * len(table))
     labels: list[tuple[str, ...]] = []
+    known: dict[str, tuple[str, ...]] = {}  # labels repeat: one tuple for each, not one a row
     for cell, line in zip(cells, table.lines, strict=True):
-        names = tuple(name for part in cell.split("|") if (name := part.strip()))
+        names = known.get(cell)
+        if names is None:
+            names = known[cell] = tuple(name for part in cell.split("|") if (name := part.strip()))
         if cell and not names:
             raise DataError(
                 f"{table.path} line {line}: the label {cell!r} names no class",

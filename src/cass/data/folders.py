@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,13 +61,15 @@ def list_images(folder: Path) -> tuple[str, ...]:
             below.clear()
             continue
         seen.add(real)
+        inside = os.path.relpath(where, folder).replace(os.sep, "/")
+        prefix = "" if inside == "." else f"{inside}/"
         below[:] = sorted(name for name in below if not name.startswith(".") and name != "__MACOSX")
         for name in files:
             if name.startswith("."):
                 continue
             suffix = os.path.splitext(name)[1].lower()
             if suffix in IMAGE_SUFFIXES:
-                images.append((Path(where) / name).relative_to(folder).as_posix())
+                images.append(prefix + name)
             else:
                 others[suffix] += 1
     if not images:
@@ -100,16 +103,18 @@ def read_folder(folder: Path) -> FolderLayout:
             that honouring the splits is impossible and ignoring them would train on test images.
     """
     images = list_images(folder)
-    parts = [image.split("/") for image in images]
-    tops = {part[0] if len(part) > 1 else "" for part in parts}
+    depths = Counter(image.count("/") for image in images)
+    tops = {_top(image) for image in images}
     as_splits = {top: SPLIT_NAMES.get(top.lower()) for top in tops}
     found = {split for split in as_splits.values() if split is not None}
     stray = sorted(top for top, split in as_splits.items() if split is None)
 
     if found and not stray:
-        splits = tuple(SPLIT_NAMES[part[0].lower()] for part in parts)
-        one_level = all(len(part) <= 3 for part in parts)
-        labels = tuple(part[1] if one_level and len(part) == 3 else "" for part in parts)
+        splits = tuple(SPLIT_NAMES[_top(image).lower()] for image in images)
+        one_level = max(depths) <= 2
+        labels = tuple(
+            sys.intern(image.split("/")[1]) if one_level and image.count("/") == 2 else "" for image in images
+        )
         return FolderLayout(images, labels, splits)
     if len(found) > 1:
         where = f"the folder {stray[0]!r}" if stray[0] else "images outside them"
@@ -118,6 +123,12 @@ def read_folder(folder: Path) -> FolderLayout:
             "Move all images into the split folders (unlabelled ones directly into train), or write a CSV "
             "with the columns image,label,split.",
         )
-    if len(tops) >= 2 and all(len(part) == 2 for part in parts):
-        return FolderLayout(images, tuple(part[0] for part in parts), None)
+    if len(tops) >= 2 and set(depths) == {1}:
+        return FolderLayout(images, tuple(_top(image) for image in images), None)
     return FolderLayout(images, ("",) * len(images), None)
+
+
+def _top(image: str) -> str:
+    """The folder that comes first in a path, kept as one string for all its images; "" where there is none."""
+    folder, slash, _ = image.partition("/")
+    return sys.intern(folder) if slash else ""

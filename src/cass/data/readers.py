@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,13 +87,15 @@ def read_picture(path: Path) -> Pixels | Image.Image:
         UnreadableImage: As of :func:`read_image`.
     """
     try:
-        start = _start(path)
-        if start.startswith(_TIFF):
-            pixels: Pixels = _read_tiff(path)
-        elif start.startswith(_PNG) and start[24] == 16:
-            pixels = _read_png16(path)
-        else:
-            return _read_pillow(path)
+        with open(path, "rb") as file:  # opened once: on network drives that is what takes the time
+            start = _start(file)
+            file.seek(0)
+            if start.startswith(_TIFF):
+                pixels: Pixels = _read_tiff(path)
+            elif start.startswith(_PNG) and start[24] == 16:
+                pixels = _read_png16(file.read())
+            else:
+                return _read_pillow(path, file)
         if pixels.size == 0:
             raise UnreadableImage(path, "it has no pixels")
         return np.ascontiguousarray(pixels)
@@ -124,12 +127,13 @@ def image_bits(path: Path) -> Literal[8, 16]:
         UnreadableImage: The header cannot be read.
     """
     try:
-        start = _start(path)
+        with open(path, "rb") as file:
+            start = _start(file)
         if start.startswith(_TIFF):
             from tifffile import TiffFile
 
-            with TiffFile(path) as file:
-                return 16 if _bits(file.pages[0]) > 8 else 8
+            with TiffFile(path) as tiff:
+                return 16 if _bits(tiff.pages[0]) > 8 else 8
         return 16 if start.startswith(_PNG) and start[24] == 16 else 8
     except Exception as error:
         raise UnreadableImage(path, _reason(error)) from None
@@ -171,10 +175,9 @@ def to_channels(image: Pixels, in_chans: int) -> Pixels:
     )
 
 
-def _start(path: Path) -> bytes:
+def _start(file: BinaryIO) -> bytes:
     """The first 32 bytes; enough to tell the format and a PNG's bit depth."""
-    with open(path, "rb", buffering=0) as file:
-        start = file.read(32)
+    start = file.read(32)
     if len(start) < 32:
         raise ValueError("the file is empty" if not start else "the file is truncated")
     return start
@@ -191,13 +194,13 @@ def _reason(error: Exception) -> str:
     return (" ".join(str(error).split()) or type(error).__name__)[:200]
 
 
-def _read_pillow(path: Path) -> Image.Image:
+def _read_pillow(path: Path, content: BinaryIO) -> Image.Image:
     """8-bit JPEG, PNG and BMP, as a picture of mode L or RGB."""
     from PIL import Image, ImageOps
 
-    upright: Image.Image
-    with Image.open(path, formats=("JPEG", "PNG", "BMP")) as upright:
-        ImageOps.exif_transpose(upright, in_place=True)
+    upright: Image.Image = Image.open(content, formats=("JPEG", "PNG", "BMP"))
+    upright.load()
+    ImageOps.exif_transpose(upright, in_place=True)
     if upright.mode in ("I", "I;16", "I;16B", "F"):
         # Only depths that Pillow alone understands come here; converting them would cut precision.
         raise UnreadableImage(path, f"pixel format {upright.mode}", "Save it as 16-bit TIFF.")
@@ -205,16 +208,16 @@ def _read_pillow(path: Path) -> Image.Image:
     return upright if upright.mode == wanted else upright.convert(wanted)
 
 
-def _read_png16(path: Path) -> Pixels:
+def _read_png16(content: bytes) -> Pixels:
     """16-bit PNG, which Pillow would cut to 8 bit where it has colour."""
     import imagecodecs
     from PIL import Image
 
-    pixels: Pixels = imagecodecs.png_decode(path.read_bytes())
+    pixels: Pixels = imagecodecs.png_decode(content)
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     colours = 3 if pixels.shape[2] >= 3 else 1  # what is beyond is alpha
-    with Image.open(path, formats=("PNG",)) as file:
+    with Image.open(io.BytesIO(content), formats=("PNG",)) as file:
         orientation = file.getexif().get(_ORIENTATION, 1)
     return _upright(pixels[..., :colours], orientation)
 

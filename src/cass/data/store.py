@@ -157,7 +157,7 @@ def decode_each(
 
     def decode(i: int) -> None:
         try:
-            image = to_channels(_read_square(paths[i], image_size), in_chans)
+            image = to_channels(read_square(paths[i], image_size), in_chans)
             if image.dtype.itemsize > dtype.itemsize:
                 raise UnreadableImage(paths[i], "it has turned from 8 to 16 bits", passing=True)
         except MemoryError:
@@ -241,7 +241,7 @@ def resize(image: Pixels, image_size: int) -> Pixels:
     return np.stack(planes, axis=2)
 
 
-def _read_square(path: Path, image_size: int) -> Pixels:
+def read_square(path: Path, image_size: int) -> Pixels:
     """Decode a file and squash it to (S, S, C), in its own depth."""
     from PIL import Image
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import csv
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cass.errors import DataError
+
+_SHARED = 65_536  # most distinct cells of a column that are kept once each
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class Table:
 
     path: Path
     columns: dict[str, list[str]]
-    lines: list[int]
+    lines: Sequence[int]
 
     def __len__(self) -> int:
         """Number of rows N."""
@@ -46,18 +51,44 @@ def read_table(path: Path) -> Table:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            rows = [([cell.strip() for cell in row], reader.line_num) for row in reader]
+            return _read(path, csv.reader(file))
     except UnicodeDecodeError:
         raise DataError(f"{path} is not UTF-8 text", "Save it as 'CSV UTF-8 (comma delimited)'.") from None
     except (csv.Error, OSError) as error:
         raise DataError(
             f"{path} cannot be read as CSV ({error})", "Save it again as comma-separated text."
         ) from None
-    rows = [(cells, line) for cells, line in rows if any(cells)]
-    if not rows:
+
+
+def _read(path: Path, reader: Any) -> Table:
+    """Sort the rows of a csv reader into columns as they come, and equal cells into one string."""
+    rows = ([cell.strip() for cell in row] for row in reader)
+    header = next((cells for cells in rows if any(cells)), None)
+    if header is None:
         raise DataError(f"{path} is empty", "Write a header such as image,label and one row per image.")
-    header = rows.pop(0)[0]
+    _check_header(path, header)
+    columns: list[list[str]] = [[] for _ in header]
+    known: list[dict[str, str]] = [{} for _ in header]
+    lines = array("q")
+    for cells in rows:
+        if not any(cells):
+            continue
+        if len(cells) != len(header):
+            raise DataError(
+                f"{path} line {reader.line_num} has {len(cells)} cells, its header {len(header)}",
+                "Give the row one cell per column; put text that holds a comma in double quotes.",
+            )
+        lines.append(reader.line_num)
+        for column, once, cell in zip(columns, known, cells, strict=True):
+            column.append(once.setdefault(cell, cell) if len(once) < _SHARED else once.get(cell, cell))
+    if not lines:
+        raise DataError(f"{path} has a header but no rows", "Add one row per image.")
+    # Spreadsheets leave nameless columns at the right; they carry nothing a user could refer to.
+    return Table(path=path, columns={name: columns[i] for i, name in enumerate(header) if name}, lines=lines)
+
+
+def _check_header(path: Path, header: list[str]) -> None:
+    """Refuse a header that is separated by something else than commas, or repeats a name."""
     if len(header) == 1:
         for separator, name in ((";", "semicolons"), ("\t", "tabs")):
             if separator in header[0]:
@@ -69,14 +100,3 @@ def read_table(path: Path) -> Table:
     repeated = sorted({name for name in header if name and header.count(name) > 1})
     if repeated:
         raise DataError(f"{path} has the column {repeated[0]!r} more than once", "Rename or remove one of them.")
-    if not rows:
-        raise DataError(f"{path} has a header but no rows", "Add one row per image.")
-    for cells, line in rows:
-        if len(cells) != len(header):
-            raise DataError(
-                f"{path} line {line} has {len(cells)} cells, its header {len(header)}",
-                "Give the row one cell per column; put text that holds a comma in double quotes.",
-            )
-    # Spreadsheets leave nameless columns at the right; they carry nothing a user could refer to.
-    columns = {name: [cells[i] for cells, _ in rows] for i, name in enumerate(header) if name}
-    return Table(path=path, columns=columns, lines=[line for _, line in rows])

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cass.config import EmbedConfig, build_config
-from cass.data.manifest import load_manifest
-from cass.workflows.inference import infer, load_branches
-from cass.workflows.run_folder import check_free
+from cass.workflows.inference import Chunk, load_branches
+from cass.workflows.streaming import choose_target, write_rows
 
 
 @dataclass(frozen=True)
@@ -18,30 +16,35 @@ class EmbedResult:
     """Written embeddings.
 
     Attributes:
-        out: The Parquet file.
+        out: The Parquet file, or the folder of Parquet shards.
         images: Number of images in it.
         widths: Width of the embedding by branch.
+        skipped: Reason by name of each image that could not be read.
     """
 
     out: Path
     images: int
     widths: dict[str, int]
+    skipped: dict[str, str]
 
 
 def embed(
     run: str | Path, data: str | Path, *, out: str | Path, config: str | Path | None = None, **settings: Any
 ) -> EmbedResult:
-    """Write the embeddings of images to a Parquet file.
+    """Write the embeddings of images to a Parquet file, or to a folder of Parquet shards.
+
+    Memory does not grow with the number of images, and what was stopped continues with ``resume=True``.
 
     Args:
         run: Run folder of :func:`cass.pretrain` or :func:`cass.finetune`.
         data: Folder of images, CSV manifest, or ``generated``.
-        out: Parquet file to write: a row an image with ``image`` and, for each branch, a list of D floats.
+        out: Parquet file to write, or, by a name that does not end in ``.parquet``, a folder of shards: a row
+            an image with ``image`` and, for each branch, a list of D floats.
         config: YAML file with further settings.
         settings: Fields of :class:`cass.config.EmbedConfig` by name.
 
     Returns:
-        The file and what is in it.
+        What was written.
 
     Raises:
         CassError: For anything that the user can mend, in one line.
@@ -53,34 +56,28 @@ def embed(
 def run_embed(config: EmbedConfig) -> EmbedResult:
     """Do what :func:`embed` says, with a configuration that is already checked."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    check_free(config.out)
+    target = choose_target(config.out, files=(".parquet",), resume=config.resume)
     branches = load_branches(config.run, config.branch)
-    manifest = load_manifest(config.data)
     widths = {name: branch.num_features for name, branch in branches.items()}
     schema = pa.schema(
         [("image", pa.string()), *((name, pa.list_(pa.float32(), width)) for name, width in widths.items())]
     )
-    config.out.parent.mkdir(parents=True, exist_ok=True)
-    partial = config.out.with_name(f".{config.out.name}.partial-{os.getpid()}")
-    count = 0
-    try:
-        with pq.ParquetWriter(partial, schema) as writer:
-            for chunk in infer(
-                manifest,
-                branches,
-                settings=config,
-                batch_size=config.batch_size,
-                output=lambda branch, images: branch.embed(images),
-            ):
-                lists = [
-                    pa.FixedSizeListArray.from_arrays(pa.array(chunk.outputs[name].ravel()), width)
-                    for name, width in widths.items()
-                ]
-                writer.write_table(pa.table([pa.array(chunk.names), *lists], schema=schema))
-                count += len(chunk.names)
-        os.replace(partial, config.out)
-    finally:
-        partial.unlink(missing_ok=True)
-    return EmbedResult(config.out, count, widths)
+
+    def tabulate(chunk: Chunk) -> Any:
+        lists = [
+            pa.FixedSizeListArray.from_arrays(pa.array(chunk.outputs[name].ravel()), width)
+            for name, width in widths.items()
+        ]
+        return pa.table([pa.array(chunk.names), *lists], schema=schema)
+
+    written = write_rows(
+        target,
+        command="embed",
+        config=config,
+        branches=branches,
+        output=lambda branch, images: branch.embed(images),
+        schema=schema,
+        tabulate=tabulate,
+    )
+    return EmbedResult(config.out, written.images, widths, written.skipped)

@@ -75,16 +75,16 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
     branches = load_branches(config.run, "both")
     spec = next(iter(branches.values())).spec
     kept = kept_images(plan, image_size=spec.image_size, in_chans=spec.in_chans, cache=config.cache)
-    chunks = list(
-        infer(
-            manifest,
-            branches,
-            settings=config,
-            batch_size=config.batch_size,
-            images=None if kept is None else kept.subset(rows),
-            output=lambda branch, images: probabilities(branch(images), task=task),
-        )
+    passed = infer(
+        manifest.root,
+        manifest.images,
+        branches,
+        settings=config,
+        batch_size=config.batch_size,
+        stored=None if kept is None else kept.subset(rows),
+        output=lambda branch, images: probabilities(branch(images), task=task),
     )
+    chunks = [chunk for chunk in passed if chunk.names]
     names = [name for chunk in chunks for name in chunk.names]
     predicted: dict[str, NDArray[np.float32]] = {
         branch: np.concatenate([chunk.outputs[branch] for chunk in chunks]) for branch in branches

@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cass.config import PredictConfig, build_config
-from cass.data.manifest import load_manifest
 from cass.errors import OutputError
-from cass.files import write_text
 from cass.training.losses import probabilities
 from cass.types import Task
-from cass.workflows.inference import infer, load_branches
-from cass.workflows.run_folder import check_free, read_summary
+from cass.workflows.inference import Chunk, load_branches
+from cass.workflows.run_folder import read_summary
+from cass.workflows.streaming import choose_target, write_rows
 
 
 @dataclass(frozen=True)
@@ -24,31 +23,36 @@ class PredictResult:
     """Written predictions.
 
     Attributes:
-        out: The CSV file.
+        out: The CSV or Parquet file, or the folder of Parquet shards.
         images: Number of images in it.
         classes: Names of the classes.
+        skipped: Reason by name of each image that could not be read.
     """
 
     out: Path
     images: int
     classes: tuple[str, ...]
+    skipped: dict[str, str]
 
 
 def predict(
     run: str | Path, data: str | Path, *, out: str | Path, config: str | Path | None = None, **settings: Any
 ) -> PredictResult:
-    """Write the predictions of fine-tuned branches to a CSV file.
+    """Write the predictions of fine-tuned branches to a CSV or Parquet file, or to a folder of Parquet shards.
+
+    Memory does not grow with the number of images, and what was stopped continues with ``resume=True``.
 
     Args:
         run: Run folder of :func:`cass.finetune`.
         data: Folder of images, CSV manifest, or ``generated``.
-        out: CSV file to write: a row an image with ``image``, ``prediction`` (multi-label: names joined by
-            ``|``, those of probability 0.5 or more) and a probability a class, the mean of the run's branches.
+        out: CSV or Parquet file to write, or, by any other name, a folder of Parquet shards: a row an image
+            with ``image``, ``prediction`` (multi-label: names joined by ``|``, those of probability 0.5 or
+            more) and a probability a class, the mean of the run's branches.
         config: YAML file with further settings.
         settings: Fields of :class:`cass.config.PredictConfig` by name.
 
     Returns:
-        The file and what is in it.
+        What was written.
 
     Raises:
         CassError: For anything that the user can mend, in one line.
@@ -59,27 +63,35 @@ def predict(
 
 def run_predict(config: PredictConfig) -> PredictResult:
     """Do what :func:`predict` says, with a configuration that is already checked."""
-    check_free(config.out)
+    import pyarrow as pa
+
+    target = choose_target(config.out, files=(".csv", ".parquet"), resume=config.resume)
     summary = finetuned_summary(config.run)
     classes, task = tuple(summary["classes"]), summary["task"]
     branches = load_branches(config.run, "both")
-    manifest = load_manifest(config.data)
-    frames = []
-    for chunk in infer(
-        manifest,
-        branches,
-        settings=config,
-        batch_size=config.batch_size,
-        output=lambda branch, images: probabilities(branch(images), task=task),
-    ):
-        mean = np.mean(list(chunk.outputs.values()), axis=0)
-        frames.append(prediction_table(chunk.names, mean, classes=classes, task=task))
-    import pandas as pd
+    schema = pa.schema(
+        [
+            ("image", pa.string()),
+            ("prediction", pa.string()),
+            *((f"probability_{name}", pa.float32()) for name in classes),
+        ]
+    )
 
-    table = pd.concat(frames, ignore_index=True)
-    config.out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(config.out, table.to_csv(index=False))
-    return PredictResult(config.out, len(table), classes)
+    def tabulate(chunk: Chunk) -> Any:
+        mean = np.mean(list(chunk.outputs.values()), axis=0)
+        frame = prediction_table(chunk.names, mean, classes=classes, task=task)
+        return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+
+    written = write_rows(
+        target,
+        command="predict",
+        config=config,
+        branches=branches,
+        output=lambda branch, images: probabilities(branch(images), task=task),
+        schema=schema,
+        tabulate=tabulate,
+    )
+    return PredictResult(config.out, written.images, classes, written.skipped)
 
 
 def finetuned_summary(run: Path) -> dict[str, Any]:

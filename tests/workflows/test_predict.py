@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cass
+from cass.errors import OutputError
+from tiny_runs import write_run
+
+
+def test_the_csv_holds_what_the_folder_holds(
+    classifier: Path, images: Path, tmp_path: Path, short_shards: int
+) -> None:
+    result = cass.predict(classifier, images, out=tmp_path / "p.csv", device="cpu")
+    assert result.images == 30
+    table = pd.read_csv(tmp_path / "p.csv")
+    assert list(table.columns) == ["image", "prediction", "probability_bénin", "probability_malignant"]
+    assert table["image"].is_monotonic_increasing
+    assert table["image"].is_unique
+    assert table.filter(like="probability_").sum(axis=1).round(5).eq(1).all()
+    assert (table["prediction"] == np.where(table.iloc[:, 2] >= table.iloc[:, 3], "bénin", "malignant")).all()
+    for name in ("shards", "p.parquet"):
+        cass.predict(classifier, images, out=tmp_path / name, device="cpu")
+        other = pd.read_parquet(tmp_path / name)
+        assert other.to_csv(index=False) == (tmp_path / "p.csv").read_text(encoding="utf-8")
+    assert len(list((tmp_path / "shards").glob("part-*.parquet"))) == 5
+
+
+def test_stopped_predictions_continue(
+    classifier: Path, images: Path, tmp_path: Path, short_shards: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cass.predict(classifier, images, out=tmp_path / "whole.csv", device="cpu")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cass.workflows.streaming._write_csv", full)
+        with pytest.raises(OutputError, match=r"No space left on device.*--resume"):
+            cass.predict(classifier, images, out=tmp_path / "p.csv", device="cpu")
+    with pytest.raises(OutputError, match="begun and not finished"):
+        cass.predict(classifier, images, out=tmp_path / "p.csv", device="cpu")
+    other = write_run(tmp_path / "other", seed=1, classes=("bénin", "malignant"))
+    with pytest.raises(OutputError, match="another run or model"):
+        cass.predict(other, images, out=tmp_path / "p.csv", device="cpu", resume=True)
+    cass.predict(classifier, images, out=tmp_path / "p.csv", device="cpu", resume=True)
+    assert (tmp_path / "p.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
