@@ -30,8 +30,8 @@ lint: $(INSTALLED) ## check format, style, types and layers
 docs: $(DOCS_INSTALLED) ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-bench: $(INSTALLED) ## measure throughput on this machine
-	$(BIN)/python benchmarks/throughput.py
+bench: $(INSTALLED) ## time pretraining beside its limit and other methods on this machine
+	$(BIN)/cass benchmark speed
 
 check: lint test ## lint and test
 

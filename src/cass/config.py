@@ -138,11 +138,6 @@ class PretrainConfig(LabelSettings, CacheSettings, TrainSettings):
     nodes: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         "auto", description="Machines; auto: as many as torchrun or SLURM started, else one."
     )
-    strategy: Literal["ddp", "fsdp"] = Field(
-        "ddp",
-        description="How several devices share the work: ddp gives each the whole model, fsdp (GPUs) a part of "
-        "it, for Transformers that do not fit.",
-    )
     optimizer: Literal["adam", "adamw"] = Field("adam", description="Optimiser.")
     lr: float = Field(1e-3, gt=0, le=10, description="Peak learning rate.")
     weight_decay: float = Field(0.0, ge=0, le=10, description="Weight decay.")

@@ -34,10 +34,13 @@ class Losses(pl.Callback):
         self.seen.append(float(trainer.strategy.reduce(outputs["loss"].detach(), reduce_op="mean")))
 
 
-def main(out: Path, devices: int, method: str) -> None:
-    config = PretrainConfig(data="x", out=out, batch_size=16, device="cpu", lr=1e-3, compile="off")
+def main(out: Path, devices: int, method: str, device: str) -> None:
+    config = PretrainConfig(
+        data="x", out=out, batch_size=16, device=device, precision="32", lr=1e-3, compile="off"
+    )
     branches = {
-        "cnn": build_branch(BackboneSpec(name="test_convnext", image_size=32), seed=0),
+        # Batch norm is synchronised on GPUs only.
+        "cnn": build_branch(BackboneSpec(name="test_convnext" if device == "cpu" else "test_resnet"), seed=0),
         "transformer": build_branch(BackboneSpec(name="test_vit", image_size=32), seed=1),
     }
     torch.manual_seed(0)
@@ -57,4 +60,4 @@ def main(out: Path, devices: int, method: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -104,19 +105,19 @@ def test_every_command_shares_the_decoded_images(
     from cass.data import cache
     from cass.workflows import inference, inputs
 
-    decoded: list[int] = []
-    for module, name in ((cache, "decode_each"), (inputs, "decode_images"), (inference, "decode_images")):
+    decoded: list[Any] = []
+    for module, name in ((cache, "decode_each"), (inputs, "decode_images"), (inference, "stream_images")):
 
-        def spy(paths: list[Path], *rest: object, original: object = getattr(module, name), **options: object):  # type: ignore[no-untyped-def]
-            decoded.append(len(paths))
-            return original(paths, *rest, **options)  # type: ignore[operator]
+        def spy(*given: Any, original: Any = getattr(module, name), **options: Any) -> Any:  # noqa: B008
+            decoded.append(given[0])
+            return original(*given, **options)
 
         monkeypatch.setattr(module, name, spy)
     folder = tmp_path / "cache"
     tuned = tmp_path / "tuned"
     cass.finetune(pretrained, labels=scans, out=tuned, cache=str(folder), **FAST)
     kept = cass.evaluate(tuned, labels=scans, cache=str(folder), resamples=100, device="cpu")
-    assert decoded == [60]
+    assert [len(paths) for paths in decoded] == [60]
     streamed = cass.evaluate(tuned, labels=scans, cache="off", resamples=100, device="cpu")
     assert len(decoded) == 2
     assert {name: report.to_dict() for name, report in kept.reports.items()} == {

@@ -83,7 +83,7 @@ class Published:
                 shuffle=True,
                 num_workers=LOADERS,
                 drop_last=True,
-                persistent_workers=True,
+                persistent_workers=LOADERS > 0,
             )
         )
         self.batches = repeat(lambda: self.loader)

@@ -144,7 +144,7 @@ class Rival:
             shuffle=True,
             num_workers=LOADERS,
             drop_last=True,
-            persistent_workers=True,
+            persistent_workers=LOADERS > 0,
         )
         self.loader = Stopwatch(loader)
         self.batches = repeat(lambda: self.loader)

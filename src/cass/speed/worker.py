@@ -87,6 +87,7 @@ def _serve(
             pipe.send(_peak_memory(contestant.device.type))
         else:
             pipe.send(contestant.run(what))
+    os._exit(0)  # the loaders' own processes are slow to say goodbye
 
 
 def _build(kind: Kind, config: SpeedConfig, paths: list[Path], branch: BranchName | None) -> Any:

@@ -7,12 +7,11 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy
+from lightning.pytorch.strategies import DDPStrategy
 
 from cass.config import TrainSettings
 from cass.errors import CassError
@@ -36,7 +35,6 @@ def fit(
     logs: Path,
     devices: int = 1,
     nodes: int = 1,
-    strategy: str = "ddp",
     resume_from: Path | None = None,
 ) -> None:
     """Train a module.
@@ -49,7 +47,6 @@ def fit(
         logs: Folder of the TensorBoard logs.
         devices: Processes on each machine.
         nodes: Machines.
-        strategy: ``ddp`` or ``fsdp``, where there are several processes.
         resume_from: Checkpoint of Lightning to continue from, or None. It is read with weights only.
 
     Raises:
@@ -63,7 +60,7 @@ def fit(
             accelerator=accelerator(settings.device),
             devices=devices,
             num_nodes=nodes,
-            strategy=_strategy(strategy) if several else "auto",
+            strategy=DDPStrategy(gradient_as_bucket_view=True) if several else "auto",
             sync_batchnorm=several and gpu,
             use_distributed_sampler=False,
             precision=precision(settings),
@@ -85,12 +82,6 @@ def fit(
             raise Interrupted from error
         if trainer.interrupted:
             raise Interrupted
-
-
-def _strategy(name: str) -> Any:
-    if name == "fsdp":
-        return FSDPStrategy(state_dict_type="full", use_orig_params=True)
-    return DDPStrategy(gradient_as_bucket_view=True)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ from cass.workflows.watching import watch_data
 
 log = logging.getLogger("cass")
 # A run may continue elsewhere: what it computes does not depend on how many processes share a step.
-_MAY_CHANGE = {"resume", "out", "devices", "nodes", "strategy", "num_workers", "cache"}
+_MAY_CHANGE = {"resume", "out", "devices", "nodes", "num_workers", "cache"}
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,6 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
         logs=out / "tensorboard",
         devices=devices_of(config),
         nodes=nodes_of(config),
-        strategy=config.strategy,
         resume_from=last if config.resume and last.is_file() else None,
     )
     if not main:

@@ -1,0 +1,49 @@
+"""How fast the cache of decoded images is built, beside what the cores can decode."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from multiprocessing import get_context
+from pathlib import Path
+
+from cass.data.cache import cached_images
+from cass.data.identity import image_digests
+from cass.data.parallel import cores
+from cass.data.store import read_square
+
+
+def cache_share(paths: Sequence[Path], *, image_size: int, rounds: int = 3) -> float:
+    """Build a cache and merely decode, in turns.
+
+    Args:
+        paths: Image files.
+        image_size: Side of the square images, in pixels.
+        rounds: Turns.
+
+    Returns:
+        Speed of building the cache over that of as many processes as there are cores which decode and
+        resize and keep nothing; median over the turns.
+    """
+    digests = image_digests(paths)
+    ratios = []
+    # Spawned and warmed up before the clock starts.
+    with get_context("spawn").Pool(cores(), initializer=_decode, initargs=((paths[0], image_size),)) as pool:
+        pool.map(_decode, [(path, image_size) for path in paths[: 4 * cores()]])
+        for _ in range(rounds):
+            start = time.perf_counter()
+            pool.map(_decode, [(path, image_size) for path in paths], chunksize=8)
+            decoded = time.perf_counter()
+            with tempfile.TemporaryDirectory() as folder:
+                again = time.perf_counter()
+                cached_images(
+                    paths, digests=digests, image_size=image_size, in_chans=3, folder=Path(folder), required=True
+                )
+                ratios.append((decoded - start) / (time.perf_counter() - again))
+    return statistics.median(ratios)
+
+
+def _decode(job: tuple[Path, int]) -> None:
+    read_square(*job)
