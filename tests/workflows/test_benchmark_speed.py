@@ -19,7 +19,9 @@ SECONDS = {"cass": 1.1, "bare": 1.0, "published": 3.3, "dino": 2.2, "simsiam": 1
 class FakeWorker:
     """A contestant that takes as long as told for each step, and twice as long in one odd round."""
 
-    def __init__(self, kind: str, config: SpeedConfig, *, paths: list[Path], branch: str | None = None) -> None:
+    def __init__(
+        self, kind: str, config: SpeedConfig, *, paths: list[Path], images: object, branch: str | None = None
+    ) -> None:
         self.kind, self.batch, self.calls = kind, config.batch_size, 0
         self.facts: dict[str, Any] = {"formats": {"cnn": "channels last"}, "flops": 1e9} if kind == "bare" else {}
 
@@ -41,6 +43,7 @@ def test_ratios_are_medians_of_rounds_and_both_branches_count(
 ) -> None:
     monkeypatch.setattr(benchmark_speed, "Worker", FakeWorker)
     monkeypatch.setattr(benchmark_speed, "cache_share", lambda *a, **k: 0.95)
+    monkeypatch.setattr(benchmark_speed, "draw_photographs", lambda folder: [])
     path = tmp_path / "speed.json"
     result = run_benchmark_speed(SpeedConfig(device="cpu", json_file=path))
     expected = {

@@ -17,7 +17,7 @@ RATIOS = {
     "time_of_byol": ("time beside BYOL, both branches", None, False),
     "data_wait_share": ("share of a step spent waiting for data", 0.03, False),
     "memory_of_bare_limit": ("peak memory beside the bare networks", 1.1, False),
-    "cache_build_of_decoding": ("speed of building the cache beside mere decoding", 0.9, True),
+    "cache_build_of_decoding": ("building the cache beside mere decoding (512 px JPEGs)", 0.9, True),
 }
 
 

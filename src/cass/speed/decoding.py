@@ -9,10 +9,32 @@ from collections.abc import Sequence
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from cass.data.cache import cached_images
 from cass.data.identity import image_digests
 from cass.data.parallel import cores
 from cass.data.store import read_square
+
+PHOTOGRAPHS, SIDE = 400, 512
+
+
+def draw_photographs(folder: Path) -> list[Path]:
+    """Draw JPEG files as large as scans often are.
+
+    Args:
+        folder: Where to.
+
+    Returns:
+        400 files of 512 px, the same for every call.
+    """
+    rng = np.random.default_rng(0)
+    paths = [folder / f"{number}.jpg" for number in range(PHOTOGRAPHS)]
+    for path in paths:
+        coarse = Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8))
+        coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(path, quality=90)
+    return paths
 
 
 def cache_share(paths: Sequence[Path], *, image_size: int, rounds: int = 3) -> float:

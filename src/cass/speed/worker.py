@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cass.config import SpeedConfig
+from cass.data.store import ImageStore
 from cass.errors import CassError
 from cass.speed.contestants import Timing
 from cass.types import BranchName
@@ -25,15 +26,22 @@ class Worker:
         kind: Which contestant.
         config: Settings.
         paths: Files of the training images.
+        images: The same images decoded, for cass itself.
         branch: The network, for those that train one alone.
     """
 
     def __init__(
-        self, kind: Kind, config: SpeedConfig, *, paths: list[Path], branch: BranchName | None = None
+        self,
+        kind: Kind,
+        config: SpeedConfig,
+        *,
+        paths: list[Path],
+        images: ImageStore,
+        branch: BranchName | None = None,
     ) -> None:
         context = get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, kind, config, paths, branch))
+        self._process = context.Process(target=_serve, args=(theirs, kind, config, paths, images, branch))
         self._process.start()
         theirs.close()
         self.facts: dict[str, Any] = self._ask("facts")
@@ -70,12 +78,17 @@ class Worker:
 
 
 def _serve(
-    pipe: Connection, kind: Kind, config: SpeedConfig, paths: list[Path], branch: BranchName | None
+    pipe: Connection,
+    kind: Kind,
+    config: SpeedConfig,
+    paths: list[Path],
+    images: ImageStore,
+    branch: BranchName | None,
 ) -> None:
     """Build the contestant and do what is asked until told to end."""
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     try:
-        contestant = _build(kind, config, paths, branch)
+        contestant = _build(kind, config, paths, images, branch)
     except CassError as error:
         pipe.recv()
         pipe.send(error)
@@ -90,17 +103,16 @@ def _serve(
     os._exit(0)  # the loaders' own processes are slow to say goodbye
 
 
-def _build(kind: Kind, config: SpeedConfig, paths: list[Path], branch: BranchName | None) -> Any:
+def _build(
+    kind: Kind, config: SpeedConfig, paths: list[Path], images: ImageStore, branch: BranchName | None
+) -> Any:
     if kind == "bare":
         from cass.speed.bare import Bare
 
         return Bare(config)
     if kind == "cass":
-        from cass.data.store import decode_images
         from cass.speed.loop import Loop
 
-        names = [path.name for path in paths]
-        images = decode_images(paths, names=names, image_size=config.image_size, in_chans=3)
         return Loop(config, images, [row for row in range(len(paths)) if row not in images.corrupt])
     if kind == "published" or branch is None:
         from cass.speed.published import Published

@@ -40,6 +40,12 @@ class BatchModule(pl.LightningModule):
         """Tie the networks' own randomness (dropout) to the epoch, so that a resumed run repeats it."""
         torch.manual_seed(derive_seed(self.seed, "network", self.current_epoch, self.global_rank))
 
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Let go of the last step's gradients before the forward pass; Lightning would after it."""
+        if batch_idx % self.trainer.accumulate_grad_batches == 0:
+            for parameter in self.parameters():
+                parameter.grad = None
+
     def share(self, batch: Batch, parts: int) -> float:
         """Return the factor that makes the mean over ``parts`` unequal parts of a step its images' mean."""
         return len(batch.rows) * parts / batch.total
