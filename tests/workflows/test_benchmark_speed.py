@@ -42,6 +42,7 @@ def test_ratios_are_medians_of_rounds_and_both_branches_count(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(benchmark_speed, "Worker", FakeWorker)
+    monkeypatch.setattr(benchmark_speed, "SETTLE", 0)
     monkeypatch.setattr(benchmark_speed, "cache_share", lambda *a, **k: 0.95)
     monkeypatch.setattr(benchmark_speed, "draw_photographs", lambda folder: [])
     path = tmp_path / "speed.json"

@@ -22,6 +22,9 @@ from cass.transforms.recipes import RECIPES
 from cass.transforms.views import build_views
 
 
+WARM_UP = 2
+
+
 class _Pretraining(PretrainModule):
     """Pretraining whose waits for batches are timed."""
 
@@ -34,7 +37,7 @@ class _Pretraining(PretrainModule):
 
 
 class _StepClock(pl.Callback):
-    """Times all steps but the first, which warms up."""
+    """Times all steps but the first two, in which memory is claimed."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -43,8 +46,8 @@ class _StepClock(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Start after the first step; keep the time since after each other."""
-        if batch_idx == 0:
+        """Start after the second step; keep the time since after the last."""
+        if batch_idx + 1 == WARM_UP:
             synchronize(self.device)
             self._start, self._waited = time.perf_counter(), module.stopwatch.waited
         elif batch_idx + 1 == trainer.num_training_batches:
@@ -70,8 +73,8 @@ class Loop:
         self.method = build_method("cass", {}, dict(networks(self.config).items()))
 
     def run(self, steps: int) -> Timing:
-        """Do one step more than asked; the first is not timed."""
-        rows = [self.rows[index % len(self.rows)] for index in range((steps + 1) * self.batch)]
+        """Do two steps more than asked; the first two are not timed."""
+        rows = [self.rows[index % len(self.rows)] for index in range((steps + WARM_UP) * self.batch)]
         module = _Pretraining(
             self.method,
             config=self.config,
