@@ -21,7 +21,6 @@ from cass.training.pretrain import PretrainModule
 from cass.transforms.recipes import RECIPES
 from cass.transforms.views import build_views
 
-
 WARM_UP = 2
 
 
