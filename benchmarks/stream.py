@@ -133,6 +133,8 @@ def main() -> None:
     parser.add_argument("--distinct", type=int, default=2000)
     parser.add_argument("--folder", type=Path, help="where to work; left out: a temporary folder")
     options = parser.parse_args()
+    if options.folder is not None:
+        options.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         work = Path(name)
         images, run, out = work / "images", work / "run", work / "embeddings.parquet"

@@ -259,7 +259,7 @@ class SpeedConfig(ComputeSettings):
     steps: int = Field(
         6, ge=1, description="Steps of each contestant in a round; of the slow ones of other methods a third."
     )
-    rounds: int = Field(4, ge=1, description="Rounds; contestants take turns, and medians over rounds count.")
+    rounds: int = Field(3, ge=1, description="Rounds; contestants take turns, and medians over rounds count.")
     json_file: Path | None = Field(None, description="JSON file to write with all that was measured.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the networks.")
 
