@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import expit, softmax
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss as sklearn_log_loss
+from sklearn.preprocessing import StandardScaler
+
+from cass.evaluation.probe import PENALTIES, UNSEEN_LOGIT, Probe, fit_probe, log_loss
+
+
+def blobs(count: int, *, width: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Overlapping clusters far from the origin, with features of very different spread."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).normal(size=(classes, width))
+    kind = np.arange(count) % classes
+    spread = np.logspace(-2, 2, width)
+    values = (centres[kind] + rng.normal(size=(count, width))) * spread + 7 * spread
+    return values.astype(np.float32), np.eye(classes, dtype=np.uint8)[kind]
+
+
+def probe_of(
+    count: int, *, width: int, classes: int, task: str = "multiclass", weights=None
+) -> tuple[Probe, tuple]:
+    x, y = blobs(count, width=width, classes=classes)
+    held, held_y = blobs(60, width=width, classes=classes, seed=1)
+    if task == "multilabel":
+        y, held_y = (np.maximum(t, np.roll(t, 1, axis=0)) for t in (y, held_y))
+    probe = fit_probe(x, y, validation=held, validation_targets=held_y, task=task, weights=weights)
+    return probe, (x, y, held, held_y)
+
+
+@pytest.mark.parametrize(("count", "width", "classes"), [(90, 6, 3), (24, 80, 4), (40, 5, 2), (12, 90, 2)])
+def test_multi_class_is_what_scikit_learn_fits_on_standardised_features(
+    count: int, width: int, classes: int
+) -> None:
+    weights = np.linspace(0.5, 2.0, classes)
+    probe, (x, y, held, _) = probe_of(count, width=width, classes=classes, weights=weights)
+    scaler = StandardScaler().fit(x.astype(np.float64))
+    kinds = y.argmax(axis=1)
+    model = LogisticRegression(C=1 / (probe.penalty * weights[kinds].sum()), tol=1e-8, max_iter=10_000)
+    model.fit(scaler.transform(x), kinds, sample_weight=weights[kinds])
+    expected = model.predict_proba(scaler.transform(held))
+    np.testing.assert_allclose(softmax(probe.logits(held), axis=1), expected, atol=2e-3)
+
+
+def test_multi_label_is_a_regression_for_each_label() -> None:
+    weights = np.array([1.0, 3.0, 0.5])
+    probe, (x, y, held, _) = probe_of(80, width=6, classes=3, task="multilabel", weights=weights)
+    scaler = StandardScaler().fit(x.astype(np.float64))
+    for label in range(3):
+        counted = np.where(y[:, label] > 0, weights[label], 1.0)
+        model = LogisticRegression(C=1 / (probe.penalty * counted.sum()), tol=1e-8, max_iter=10_000)
+        model.fit(scaler.transform(x), y[:, label], sample_weight=counted)
+        expected = model.predict_proba(scaler.transform(held))[:, 1]
+        np.testing.assert_allclose(expit(probe.logits(held)[:, label]), expected, atol=2e-3)
+
+
+def test_the_penalty_is_the_one_of_the_lowest_validation_loss() -> None:
+    probe, (_, _, held, held_y) = probe_of(60, width=40, classes=3)
+    assert probe.penalty == min(probe.losses, key=lambda strength: (probe.losses[strength], -strength))
+    expected = sklearn_log_loss(held_y, softmax(probe.logits(held), axis=1))
+    assert probe.losses[probe.penalty] == pytest.approx(expected, rel=1e-6)
+    assert list(probe.losses) == list(PENALTIES[: len(probe.losses)])
+
+
+def test_it_is_a_linear_layer() -> None:
+    probe, (_, _, held, _) = probe_of(60, width=20, classes=3)
+    layer = torch.nn.Linear(20, 3, dtype=torch.float64)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(probe.weight))
+        layer.bias.copy_(torch.from_numpy(probe.bias))
+        logits = layer(torch.from_numpy(held.astype(np.float64))).numpy()
+    np.testing.assert_allclose(logits, probe.logits(held), atol=1e-6)
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    scale=st.floats(0.01, 100.0),
+    shift=st.floats(-50.0, 50.0),
+    task=st.sampled_from(["multiclass", "multilabel"]),
+    width=st.sampled_from([3, 50]),
+)
+def test_units_and_origin_of_the_embeddings_do_not_matter(
+    scale: float, shift: float, task: str, width: int
+) -> None:
+    x, y = (
+        array.astype(kind)
+        for array, kind in zip(blobs(30, width=width, classes=3), (float, np.uint8), strict=True)
+    )
+    held, held_y = blobs(30, width=width, classes=3, seed=1)
+    plain = fit_probe(x, y, validation=held, validation_targets=held_y, task=task)
+    moved_held = held.astype(float) * scale + shift
+    moved = fit_probe(x * scale + shift, y, validation=moved_held, validation_targets=held_y, task=task)
+    assert moved.penalty == plain.penalty
+    np.testing.assert_allclose(moved.logits(moved_held), plain.logits(held), atol=1e-3)
+
+
+def test_heavier_classes_are_predicted_more_often() -> None:
+    x, y = blobs(120, width=3, classes=3)
+    keep = np.flatnonzero((y[:, 2] == 0) | (np.arange(120) < 15))
+    none = (np.zeros((0, 3)), np.zeros((0, 3), np.uint8))
+    shares = []
+    for weights in (None, np.array([1.0, 1.0, 8.0])):
+        probe = fit_probe(
+            x[keep], y[keep], validation=none[0], validation_targets=none[1], task="multiclass", weights=weights
+        )
+        shares.append((probe.logits(x).argmax(axis=1) == 2).mean())
+    assert shares[1] > shares[0]
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+@pytest.mark.parametrize("width", [3, 1280])
+def test_four_labels_are_enough(task: str, width: int) -> None:
+    x, y = blobs(4, width=width, classes=2)
+    held, held_y = blobs(8, width=width, classes=2, seed=1)
+    probe = fit_probe(x, y, validation=held, validation_targets=held_y, task=task)
+    assert (probe.weight.shape, probe.bias.shape) == ((2, width), (2,))
+    assert np.isfinite(probe.weight).all()
+    assert (probe.logits(x).argmax(axis=1) == y.argmax(axis=1)).all()
+
+
+def test_a_class_without_an_image_is_never_predicted() -> None:
+    x, y = blobs(20, width=6, classes=2)
+    held, held_y = blobs(20, width=6, classes=2, seed=1)
+    wide, held_wide = (np.insert(t, 1, 0, axis=1) for t in (y, held_y))
+    held_wide[0] = [0, 1, 0]  # an image of the unseen class must not decide the strength either
+    probe = fit_probe(x, wide, validation=held, validation_targets=held_wide, task="multiclass")
+    assert probe.weight.shape == (3, 6)
+    np.testing.assert_allclose(probe.logits(held)[:, 1], -UNSEEN_LOGIT, atol=1e-9)
+    narrow = fit_probe(x, y, validation=held[1:], validation_targets=held_y[1:], task="multiclass")
+    assert probe.penalty == narrow.penalty
+
+
+def test_one_class_alone_is_always_predicted() -> None:
+    x, _ = blobs(5, width=6, classes=2)
+    y = np.tile(np.array([[0, 1, 0]], np.uint8), (5, 1))
+    probe = fit_probe(x, y, validation=x, validation_targets=y, task="multiclass")
+    assert (probe.logits(x).argmax(axis=1) == 1).all()
+    labels = fit_probe(x, y, validation=x, validation_targets=y, task="multilabel")
+    np.testing.assert_allclose(labels.logits(x), np.tile([-30.0, 30.0, -30.0], (5, 1)), atol=1e-9)
+
+
+def test_features_without_spread_do_no_harm() -> None:
+    x, y = blobs(20, width=6, classes=2)
+    x[:, 2] = 123.456
+    held, held_y = blobs(20, width=6, classes=2, seed=1)
+    probe = fit_probe(x, y, validation=held, validation_targets=held_y, task="multiclass")
+    assert np.isfinite(probe.weight).all()
+    assert (probe.weight[:, 2] == 0).all()
+
+
+def test_many_dimensions_take_no_time() -> None:
+    x, y = blobs(20, width=1280, classes=5)
+    started = time.perf_counter()
+    fit_probe(x, y, validation=x, validation_targets=y, task="multiclass")
+    assert time.perf_counter() - started < 5
+
+
+def test_log_loss_of_multi_label_sets() -> None:
+    rng = np.random.default_rng(0)
+    logits, targets = rng.normal(size=(30, 4)), (rng.random((30, 4)) < 0.4).astype(np.uint8)
+    expected = np.mean([sklearn_log_loss(targets[:, k], expit(logits[:, k])) for k in range(4)])
+    assert log_loss(logits, targets, task="multilabel") == pytest.approx(expected)
+    assert log_loss(1e4 * logits, targets, task="multilabel") < np.inf
