@@ -162,20 +162,45 @@ class TuneSettings(TrainSettings):
 
     branch: Branches = Field("both", description="Branch to fine-tune; both also reports their mean.")
     head: Literal["full", "linear"] = Field(
-        "full", description="Train the whole network, or only a linear head on the frozen backbone."
+        "full",
+        description="linear: a logistic regression on the frozen backbone's embeddings, in seconds; what steers "
+        "training (views, epochs, min-steps, patience, batch-size, lr and the like) then does nothing. full: "
+        "that, then training of the whole network from there.",
     )
     loss: Literal["focal", "cross_entropy", "bce"] = Field(
-        "focal", description="Loss; focal and bce use sigmoids for multi-label sets."
+        "focal", description="Loss of training; focal and bce use sigmoids for multi-label sets."
     )
     focal_alpha: float = Field(1.0, gt=0, description="Factor of the focal loss.")
     focal_gamma: float = Field(2.0, ge=0, description="Exponent of the focal loss; 0 is cross-entropy.")
-    class_weights: bool = Field(True, description="Weight classes by their inverse frequency.")
+    balance: Literal["weights", "sampling", "none"] = Field(
+        "weights",
+        description="How rare classes count: weights in the loss by inverse frequency, sampling of every class "
+        "equally often (multi-label sets get weights instead), or none.",
+    )
     views: str = Field("paper", description="Recipe of the training augmentation.")
-    epochs: int = Field(50, ge=1, description="Most passes over the labelled training images.")
+    epochs: int = Field(50, ge=1, description="Most epochs; one is a pass over the labelled training images.")
+    min_steps: int = Field(
+        10,
+        ge=1,
+        description="Fewest steps of an epoch: with few labels an epoch passes over them repeatedly, so that "
+        "patience means the same whatever their number.",
+    )
     patience: int = Field(5, ge=1, description="Epochs without a lower validation loss before stopping.")
     batch_size: int = Field(16, ge=2, description="Images a step.")
-    lr: float = Field(3e-4, gt=0, le=10, description="Peak learning rate.")
-    weight_decay: float = Field(0.0, ge=0, le=10, description="Weight decay.")
+    lr: float = Field(3e-4, gt=0, le=10, description="Peak learning rate, that of the head.")
+    layer_decay: float = Field(
+        0.75,
+        gt=0,
+        le=1,
+        description="Factor on the learning rate from each layer to the one before it; 1 is one rate for all.",
+    )
+    tuned_share: float = Field(
+        1.0, gt=0, le=1, description="Share of the layers, from the input on, that is trained beside the head."
+    )
+    warmup: float = Field(
+        0.02, ge=0, lt=1, description="Share of all steps that the learning rate rises over; then it falls."
+    )
+    weight_decay: float = Field(0.01, ge=0, le=10, description="Weight decay; biases and norms have none.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the labelled subset and of training.")
 
 

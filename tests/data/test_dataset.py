@@ -86,3 +86,38 @@ def test_pixels_become_images_between_zero_and_one(dtype: type, top: int) -> Non
     assert images.shape == (1, 1, 2, 2)
     expected = torch.tensor([0, 1 / top, (top - 1) / top, 1.0])
     torch.testing.assert_close(images.flatten(), expected, rtol=0, atol=1e-7)
+
+
+@given(
+    count=st.integers(2, 60),
+    batch_size=st.integers(2, 20),
+    passes=st.integers(1, 5),
+    epoch=st.integers(0, 3),
+)
+def test_passes_serve_every_image_as_often(count: int, batch_size: int, passes: int, epoch: int) -> None:
+    batches = EpochBatches(count, batch_size=batch_size, passes=passes)
+    batches.set_epoch(epoch)
+    served = [position for batch, _ in batches for position in batch]
+    assert np.bincount(served, minlength=count).tolist() == [passes] * count
+    for start in range(0, len(served), count):
+        assert sorted(served[start : start + count]) == list(range(count))
+
+
+@given(
+    sizes=st.lists(st.integers(1, 30), min_size=2, max_size=5),
+    passes=st.integers(1, 4),
+    seed=st.integers(0, 5),
+)
+def test_classes_are_served_evenly_and_their_images_take_turns(sizes: list[int], passes: int, seed: int) -> None:
+    classes = np.repeat(np.arange(len(sizes)), sizes)
+    batches = EpochBatches(len(classes), batch_size=8, passes=passes, classes=classes, seed=seed)
+    seen = np.zeros(len(classes), dtype=int)
+    for epoch in range(4):
+        batches.set_epoch(epoch)
+        served = [position for batch, _ in batches for position in batch]
+        assert len(served) == len(classes) * passes
+        shares = np.bincount(classes[served], minlength=len(sizes))
+        assert shares.max() - shares.min() <= 1
+        seen += np.bincount(served, minlength=len(classes))
+        for kind in range(len(sizes)):
+            assert np.ptp(seen[classes == kind]) <= 1

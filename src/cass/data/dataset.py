@@ -98,6 +98,9 @@ class EpochBatches(Sampler[tuple[list[int], int]]):
         rank: Number of this process, from 0.
         world_size: Number of processes.
         parts: Parts that a process passes its images of a step in.
+        passes: How often an epoch goes over the images.
+        classes: (count,) class of each image; where given, every class fills an even share of the epoch:
+            images of small classes come more often, those of large ones take turns over the epochs.
     """
 
     def __init__(
@@ -109,8 +112,12 @@ class EpochBatches(Sampler[tuple[list[int], int]]):
         rank: int = 0,
         world_size: int = 1,
         parts: int = 1,
+        passes: int = 1,
+        classes: NDArray[np.int64] | None = None,
     ) -> None:
         self.count = count
+        self.passes = passes
+        self.classes = classes
         self.batch_size = batch_size
         self.seed = seed
         self.rank = rank
@@ -128,20 +135,48 @@ class EpochBatches(Sampler[tuple[list[int], int]]):
 
     def __iter__(self) -> Iterator[tuple[list[int], int]]:
         """Yield the positions of this rank's images and the size of the whole step."""
-        order = np.random.default_rng(derive_seed(self.seed, "order", self.epoch)).permutation(self.count)
+        order = self._order()
         starts = self._starts()
-        for start, end in zip(starts, [*starts[1:], self.count], strict=True):
+        for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
             batch = order[start:end]
             for part in range(self.parts):
                 mine = np.array_split(batch, self.world_size * self.parts)[self.rank * self.parts + part]
                 yield mine.tolist(), len(batch)
 
+    def _order(self) -> NDArray[np.int64]:
+        """Return the positions that the epoch serves, one after another."""
+        if self.classes is not None:
+            return self._even_order(self.classes)
+        draws = range(self.epoch * self.passes, (self.epoch + 1) * self.passes)
+        return np.concatenate([self._permutation(self.count, "order", draw) for draw in draws])
+
+    def _even_order(self, classes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Fill the epoch with even shares of the classes, each class's images in turn."""
+        total, kinds = self.count * self.passes, np.unique(classes)
+        taken: list[NDArray[np.int64]] = []
+        for number, kind in enumerate(kinds):
+            images = np.flatnonzero(classes == kind)
+            share = len(range(number, total, len(kinds)))
+            # Where the class stopped in the last epoch it goes on, so that all its images get their turn.
+            first, last = self.epoch * share, (self.epoch + 1) * share
+            rounds = range(first // len(images), -(-last // len(images)))
+            turns = np.concatenate(
+                [images[self._permutation(len(images), "class", int(kind), turn)] for turn in rounds]
+            )
+            start = first - rounds.start * len(images)
+            taken.append(turns[start : start + share])
+        return np.concatenate(taken)[self._permutation(total, "order", self.epoch)]
+
+    def _permutation(self, count: int, *purpose: str | int) -> NDArray[np.int64]:
+        return np.random.default_rng(derive_seed(self.seed, *purpose)).permutation(count)
+
     def _starts(self) -> list[int]:
         """Return where steps begin."""
         # A last one too small for two images a part joins the one before it: batch normalisation has no
         # statistics of one.
-        starts = list(range(0, self.count, self.batch_size))
-        if len(starts) > 1 and self.count - starts[-1] < 2 * self.world_size * self.parts:
+        total = self.count * self.passes
+        starts = list(range(0, total, self.batch_size))
+        if len(starts) > 1 and total - starts[-1] < 2 * self.world_size * self.parts:
             starts.pop()
         return starts
 

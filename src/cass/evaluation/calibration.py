@@ -52,8 +52,8 @@ def fit_temperature(logits: NDArray[np.floating], targets: NDArray[np.uint8], *,
 
     Source:
         Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.2. The targets are moved
-        inwards by 1 / (N + 2), after Platt (1999), section 2.2: images that are all classified correctly
-        would otherwise ask for a temperature of 0, that is, for certainty.
+        inwards by 0.5 / (N + 1), as Platt (1999), section 2.2, moves them by twice that: images that are all
+        classified correctly would otherwise ask for a temperature of 0, that is, for certainty.
     """
     from scipy.optimize import minimize_scalar
 
@@ -76,9 +76,9 @@ def fit_temperature(logits: NDArray[np.floating], targets: NDArray[np.uint8], *,
 
 
 def _moved_inwards(targets: NDArray[np.uint8], *, task: Task) -> Floats:
-    """Take 1 / (N + 2) from what is true and give it to what is not, evenly."""
+    """Take 0.5 / (N + 1) from what is true and give it to what is not, evenly."""
     truth = targets.astype(np.float64)
-    moved = 1 / (len(truth) + 2)
+    moved = 0.5 / (len(truth) + 1)
     others = max(truth.shape[1] - 1, 1) if task == "multiclass" else 1
     return (1 - moved) * truth + moved * (1 - truth) / others
 

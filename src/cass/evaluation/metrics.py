@@ -10,6 +10,8 @@ Shapes: N images, K classes, R weightings.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,11 +21,21 @@ Floats = NDArray[np.float64]
 
 
 def predicted_labels(
-    probabilities: NDArray[np.floating], *, task: Task, threshold: float = 0.5
+    probabilities: NDArray[np.floating], *, task: Task, thresholds: Sequence[float] | Floats | None = None
 ) -> NDArray[np.bool_]:
-    """Turn probabilities (N, K) into predictions (N, K): the likeliest class, or all at or over the threshold."""
+    """Turn probabilities into predictions.
+
+    Args:
+        probabilities: (N, K) in [0, 1].
+        task: Multi-class (the likeliest class is predicted) or multi-label (those at or over their threshold).
+        thresholds: (K,) in [0, 1], for multi-label; None is 0.5 for all.
+
+    Returns:
+        (N, K).
+    """
     if task == "multilabel":
-        return np.asarray(probabilities) >= threshold
+        bars = np.full(probabilities.shape[1], 0.5) if thresholds is None else np.asarray(thresholds, float)
+        return np.asarray(probabilities) >= bars
     predicted = np.zeros(probabilities.shape, dtype=bool)
     predicted[np.arange(len(probabilities)), probabilities.argmax(axis=1)] = True
     return predicted

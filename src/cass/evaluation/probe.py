@@ -64,8 +64,9 @@ def fit_probe(
     What is minimised is the weighted mean log loss plus ``penalty / 2`` times the squared norm of the weights
     (not of the biases) on embeddings that are standardised by the training images' means and spreads.
     Every strength of :data:`PENALTIES` is tried from the strongest down, until two in a row do not lower the
-    validation images' log loss, weighted like the training images'. The lowest wins, and of equal ones the
-    strongest. Nothing is drawn at random.
+    mean log loss of the validation images. The lowest wins, and of equal ones the strongest. That mean counts
+    every validation image once: a weighted one would hang on the few images of the rarest class, of which
+    small sets hold one or two. Nothing is drawn at random.
 
     Args:
         embeddings: Training embeddings (N, D), finite; N of 1 or more.
@@ -130,7 +131,7 @@ def _choose(
     penalty, since = PENALTIES[0], 0
     for strength in PENALTIES:
         fitted = fits.at(strength)
-        loss = log_loss(held @ fitted[0].T + fitted[1], targets, weights=fits.weights, task=fits.task)
+        loss = log_loss(held @ fitted[0].T + fitted[1], targets, task=fits.task)
         losses[strength] = loss
         since += 1
         if loss < best:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,7 @@ class ClassificationReport:
         per_class: Metrics of each class by class and name, in [0, 1].
         support: Images of each class.
         confusion: (K, K), rows the truth, columns the prediction; multi-label (K, 2, 2).
+        thresholds: Multi-label: K probabilities from which on a label is predicted; None is 0.5 for all.
     """
 
     classes: tuple[str, ...]
@@ -52,6 +54,7 @@ class ClassificationReport:
     per_class: dict[str, dict[str, Interval]]
     support: dict[str, int]
     confusion: NDArray[np.int64]
+    thresholds: tuple[float, ...] | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Return plain values for JSON; an undefined number is None."""
@@ -69,6 +72,7 @@ class ClassificationReport:
             },
             "support": self.support,
             "confusion": self.confusion.tolist(),
+            "thresholds": None if self.thresholds is None else list(self.thresholds),
         }
 
 
@@ -86,6 +90,7 @@ def classification_report(
     groups: NDArray[np.str_] | None = None,
     resamples: int = 1000,
     seed: int = 0,
+    thresholds: Sequence[float] | None = None,
 ) -> ClassificationReport:
     """Measure predictions, with 95% bootstrap intervals over groups where groups exist, else over images.
 
@@ -93,10 +98,12 @@ def classification_report(
         probabilities: (N, K) in [0, 1].
         targets: (N, K) of 0 and 1; multi-class: one 1 a row.
         classes: K names.
-        task: Multi-class (the most probable class is predicted) or multi-label (those at 0.5 or more).
+        task: Multi-class (the most probable class is predicted) or multi-label (those at their threshold or
+            more).
         groups: (N,) group names, empty for an image that is its own group; or None.
         resamples: Bootstrap resamples.
         seed: Seed of the bootstrap.
+        thresholds: (K,) in [0, 1], for multi-label; None is 0.5 for all.
 
     Returns:
         The report.
@@ -105,7 +112,7 @@ def classification_report(
         Percentile bootstrap; whole groups are drawn because images of one patient resemble each other
         (cluster bootstrap: Davison & Hinkley, Bootstrap Methods and their Application, section 3.8).
     """
-    predicted = predicted_labels(probabilities, task=task)
+    predicted = predicted_labels(probabilities, task=task, thresholds=thresholds)
     codes = group_codes(groups, count=len(targets))
     value = _all_metrics(probabilities, predicted, targets, np.ones((1, len(targets))), task=task)
     counts = resample_counts(codes, resamples=resamples, seed=seed)
@@ -134,6 +141,7 @@ def classification_report(
         },
         support={label: int(targets[:, k].sum()) for k, label in enumerate(classes)},
         confusion=_confusion(predicted, targets, task=task),
+        thresholds=None if thresholds is None else tuple(thresholds),
     )
 
 

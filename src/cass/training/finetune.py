@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from cass.config import TuneSettings
 from cass.data.dataset import Batch, EpochBatches, StoredImages, in_order, to_images, train_loader
@@ -14,12 +18,60 @@ from cass.evaluation.metrics import balanced_accuracy
 from cass.models.backbones import Branch
 from cass.training.batches import BatchModule
 from cass.training.hardware import accelerator, workers
-from cass.training.losses import classification_loss, probabilities
-from cass.training.optim import build_optimizer, cosine_schedule
+from cass.training.losses import class_weights, classification_loss, probabilities
+from cass.training.optim import build_optimizer
+from cass.training.rates import freeze_last_layers, layer_groups, warm_cosine_schedule
 from cass.transforms.views import MakeViews
 from cass.types import Task
 
 VAL_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Balance:
+    """How classes of unequal size are treated.
+
+    Attributes:
+        kind: ``weights``, ``sampling`` or ``none``: what is done, which for multi-label sets that ask for
+            sampling is ``weights``.
+        weights: Class weights (K,) of the probe and of the validation loss, which measure all classes alike
+            however training gets there; None for ``none``.
+        classes: Class of each training image (N,) where classes are drawn equally often; else None.
+    """
+
+    kind: str
+    weights: Tensor | None
+    classes: NDArray[np.int64] | None
+
+    @property
+    def training_weights(self) -> Tensor | None:
+        """Class weights (K,) of the training loss; None where the draw makes up for them."""
+        return self.weights if self.kind == "weights" else None
+
+
+def choose_balance(settings: TuneSettings, targets: NDArray[np.uint8], *, task: Task) -> Balance:
+    """Settle how classes are balanced.
+
+    Args:
+        settings: Settings of fine-tuning.
+        targets: Labels (N, K) of the training images.
+        task: Multi-class or multi-label. Labels that occur together cannot be drawn equally often, so
+            multi-label sets get weights where sampling is asked for.
+
+    Returns:
+        What to do.
+    """
+    if settings.balance == "none":
+        return Balance("none", None, None)
+    weights = class_weights(torch.from_numpy(targets), task=task)
+    if settings.balance == "sampling" and task == "multiclass":
+        return Balance("sampling", weights, targets.argmax(axis=1))
+    return Balance("weights", weights, None)
+
+
+def passes_per_epoch(count: int, *, batch_size: int, min_steps: int) -> int:
+    """Return how often an epoch goes over ``count`` images, so that it has ``min_steps`` steps or more."""
+    return max(1, -(-min_steps * batch_size // count))
 
 
 class FinetuneModule(BatchModule):
@@ -29,10 +81,12 @@ class FinetuneModule(BatchModule):
         branch: The branch; its head maps to K classes.
         settings: Settings of fine-tuning.
         task: Multi-class or multi-label.
-        weights: Class weights (K,), or None.
+        balance: How classes of unequal size are treated.
         images: The labelled training images.
         validation: The labelled validation images.
         make_views: The augmentation of the training images.
+        fresh: Whether the backbone holds random numbers: then there are no features to keep, so that all
+            layers learn at one rate and batch normalisation uses each batch.
     """
 
     def __init__(
@@ -41,20 +95,25 @@ class FinetuneModule(BatchModule):
         *,
         settings: TuneSettings,
         task: Task,
-        weights: Tensor | None,
+        balance: Balance,
         images: StoredImages,
         validation: StoredImages,
         make_views: MakeViews,
+        fresh: bool = False,
     ) -> None:
         super().__init__(make_views, seed=settings.seed)
         self.branch = branch.to(memory_format=torch.channels_last)
         self.settings = settings
         self.task: Task = task
-        self.register_buffer("class_weights", weights, persistent=False)
+        self.balance = balance
+        self.register_buffer("training_weights", balance.training_weights, persistent=False)
+        self.register_buffer("weights", balance.weights, persistent=False)
         self.images, self.validation = images, validation
+        self.fresh = fresh
+        self.passes = passes_per_epoch(len(images), batch_size=settings.batch_size, min_steps=settings.min_steps)
         self._outputs: list[tuple[Tensor, Tensor]] = []
-        if settings.head == "linear":
-            self.branch.backbone.requires_grad_(False)
+        self._drawn = 0
+        freeze_last_layers(branch, tuned_share=settings.tuned_share)
 
     def train_dataloader(self) -> Iterable[Any]:
         """Return the batches of every epoch."""
@@ -63,6 +122,8 @@ class FinetuneModule(BatchModule):
             batch_size=self.settings.batch_size,
             seed=self.settings.seed,
             parts=self.settings.accumulate,
+            passes=self.passes,
+            classes=self.balance.classes,
         )
         return train_loader(
             self.images,
@@ -76,15 +137,23 @@ class FinetuneModule(BatchModule):
         return in_order(self.validation, batch_size=VAL_BATCH)
 
     def on_train_epoch_start(self) -> None:
-        """Tie dropout to the epoch; a frozen backbone keeps its batch statistics and drops nothing."""
+        """Tie dropout to the epoch, and choose which layers behave as in training."""
         super().on_train_epoch_start()
-        if self.settings.head == "linear":
-            self.branch.backbone.eval()
+        self._drawn = 0
+        self.branch.train()
+        for part in self.branch.backbone.modules():
+            # A handful of labels moves the running statistics away from what pretraining saw; they stay.
+            if isinstance(part, _BatchNorm) and (not self.fresh or _frozen(part)):
+                part.eval()
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Compute the mean loss of one batch."""
-        (view, *_more) = self.views(batch)
-        loss = self._loss(self.branch(view), batch.targets).mean() * self.share(batch, self.settings.accumulate)
+        # An image that comes twice an epoch is augmented anew: its random numbers are those of the draw.
+        draws = torch.arange(self._drawn, self._drawn + len(batch.rows))
+        self._drawn += len(batch.rows)
+        (view, *_more) = self.views(batch._replace(rows=draws))
+        loss = self.loss(self.branch(view), batch.targets, self.training_weights)
+        loss = loss * self.share(batch, self.settings.accumulate)
         self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, batch_size=batch.total)
         return loss
 
@@ -100,29 +169,53 @@ class FinetuneModule(BatchModule):
         """Log the loss and the balanced accuracy of the whole validation set."""
         logits = torch.cat([output[0] for output in self._outputs])
         targets = torch.cat([output[1] for output in self._outputs])
-        self.log("val/loss", self._loss(logits, targets).mean())
-        predicted = probabilities(logits, task=self.task).cpu().numpy()
-        score = balanced_accuracy(predicted, targets.cpu().numpy().astype("uint8"), task=self.task)
-        self.log("val/balanced_accuracy", torch.tensor(score, dtype=torch.float32))
+        for name, value in self.measure(logits, targets).items():
+            self.log(f"val/{name}", torch.tensor(value, dtype=torch.float32))
 
-    def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def measure(self, logits: Tensor, targets: Tensor) -> dict[str, float]:
+        """Measure predictions as early stopping does.
+
+        Args:
+            logits: (N, K).
+            targets: (N, K) of 0 and 1.
+
+        Returns:
+            ``loss`` and ``balanced_accuracy``.
+        """
+        predicted = probabilities(logits, task=self.task).cpu().numpy()
+        return {
+            "loss": float(self.loss(logits, targets, self.weights)),
+            "balanced_accuracy": balanced_accuracy(
+                predicted, targets.cpu().numpy().astype("uint8"), task=self.task
+            ),
+        }
+
+    def loss(self, logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+        """Compute the mean loss of logits (N, K) for labels (N, K), with class weights (K,) or none."""
         return classification_loss(
             logits,
             targets,
             loss=self.settings.loss,
             task=self.task,
-            weights=self.class_weights,
+            weights=weights,
             alpha=self.settings.focal_alpha,
             gamma=self.settings.focal_gamma,
-        )
+        ).mean()
 
     def configure_optimizers(self) -> Any:
-        """Build the optimiser of what is trained and its cosine schedule."""
+        """Build AdamW over what is trained, with its schedule."""
         optimizer = build_optimizer(
-            "adam",
-            [{"params": list(self.branch.parameters()), "lr_scale": 1.0, "weight_decay_scale": 1.0}],
+            "adamw",
+            layer_groups(self.branch, layer_decay=1.0 if self.fresh else self.settings.layer_decay),
             lr=self.settings.lr,
             weight_decay=self.settings.weight_decay,
         )
-        schedule = cosine_schedule(optimizer, half_period=int(self.trainer.estimated_stepping_batches))
+        schedule = warm_cosine_schedule(
+            optimizer, steps=int(self.trainer.estimated_stepping_batches), warmup=self.settings.warmup
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _frozen(part: nn.Module) -> bool:
+    states = [parameter.requires_grad for parameter in part.parameters()]
+    return bool(states) and not any(states)

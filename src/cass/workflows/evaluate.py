@@ -19,7 +19,7 @@ from cass.files import write_json, write_text
 from cass.training.losses import probabilities
 from cass.workflows.inference import infer, load_branches
 from cass.workflows.inputs import Plan, kept_images, make_plan
-from cass.workflows.predict import finetuned_summary, prediction_table
+from cass.workflows.predict import finetuned_summary, prediction_table, thresholds_of
 from cass.workflows.run_folder import SPLITS, staged, write_start
 
 log = logging.getLogger("cass")
@@ -89,8 +89,10 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
     predicted: dict[str, NDArray[np.float32]] = {
         branch: np.concatenate([chunk.outputs[branch] for chunk in chunks]) for branch in branches
     }
+    thresholds = {branch: thresholds_of(summary, branch) for branch in branches}
     if len(branches) > 1:
         predicted[MEAN] = np.mean(list(predicted.values()), axis=0)
+        thresholds[MEAN] = thresholds_of(summary, *branches)
     row_of = {name: row for row, name in enumerate(manifest.images)}
     read = np.array([row_of[name] for name in names])
     targets = _align(manifest, classes)[read]
@@ -104,6 +106,7 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
             groups=groups,
             resamples=config.resamples,
             seed=config.seed,
+            thresholds=thresholds[branch],
         )
         for branch, probability in predicted.items()
     }
@@ -116,7 +119,9 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
         for name, report in reports.items():
             stem = name.replace(" ", "-")
             plot_confusion(report, folder / f"confusion-{stem}.png")
-            table = prediction_table(names, predicted[name], classes=classes, task=task)
+            table = prediction_table(
+                names, predicted[name], classes=classes, task=task, thresholds=thresholds[name]
+            )
             write_text(folder / f"predictions-{stem}.csv", table.to_csv(index=False))
     return EvaluateResult(out, reports, summary)
 

@@ -3,45 +3,32 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from numpy.typing import NDArray
-from torch import nn
 
 from cass.config import FinetuneConfig, PretrainConfig, build_config
-from cass.data.dataset import StoredImages
 from cass.data.fractions import label_subset
 from cass.data.splits import check_classes, read_splits, write_splits
 from cass.errors import DataError, OutputError
 from cass.files import write_json, write_text
 from cass.models.backbones import Branch
-from cass.models.checkpoints import load_branch, save_branch
-from cass.seeds import derive_seed
-from cass.training.engine import fit
-from cass.training.finetune import FinetuneModule
-from cass.training.losses import class_weights
-from cass.training.progress import RunProgress
-from cass.training.start import start_branch
-from cass.transforms.recipes import RECIPES
-from cass.transforms.views import build_views
+from cass.models.checkpoints import load_branch
+from cass.training.start import branch_spec, start_branch
 from cass.types import BRANCHES, BranchName
+from cass.workflows.finetune_branch import finetune_branch, thresholds
 from cass.workflows.inputs import Inputs, Plan, decode, make_plan
 from cass.workflows.run_folder import (
     CHECKPOINTS,
-    METRICS,
     SPLITS,
     SUMMARY,
     branch_files,
     check_free,
     read_config,
     staged,
-    write_metrics,
     write_start,
 )
 
@@ -102,10 +89,19 @@ def run_finetune(config: FinetuneConfig) -> FinetuneResult:
         write_splits(folder / SPLITS, plan.manifest, plan.splits, plan.digests)
         (folder / CHECKPOINTS).mkdir()
         write_text(folder / "labelled_images.txt", "".join(f"{manifest.images[row]}\n" for row in train))
-        branches = {
-            name: _finetune_branch(config, pretraining, name, inputs=inputs, train=train, folder=folder)
+        tuned = {
+            name: finetune_branch(
+                config,
+                _starting_branch(config, pretraining, name),
+                name,
+                inputs=inputs,
+                train=train,
+                folder=folder,
+                fresh=config.without_pretraining and branch_spec(pretraining, name).weights == "none",
+            )
             for name in names
         }
+        mean = np.mean([branch.validation for branch in tuned.values()], axis=0)
         summary = {
             "kind": "finetune",
             "generated_data": manifest.generated,
@@ -125,7 +121,9 @@ def run_finetune(config: FinetuneConfig) -> FinetuneResult:
             "splits_source": plan.source,
             "corrupt_images": len(inputs.corrupt),
             "corrupt_image_names": inputs.corrupt,
-            "branches": branches,
+            "head": config.head,
+            "branches": {name: branch.summary for name, branch in tuned.items()},
+            "thresholds_of_the_mean": thresholds(mean, inputs),
         }
         write_json(folder / SUMMARY, summary)
     return FinetuneResult(config.out, summary)
@@ -203,72 +201,3 @@ def _starting_branch(config: FinetuneConfig, pretraining: PretrainConfig, name: 
         start.set_normalization(branch.mean.flatten().tolist(), branch.std.flatten().tolist())
         branch = start
     return branch
-
-
-def _finetune_branch(
-    config: FinetuneConfig,
-    pretraining: PretrainConfig,
-    name: BranchName,
-    *,
-    inputs: Inputs,
-    train: NDArray[np.int64],
-    folder: Path,
-) -> dict[str, Any]:
-    """Fine-tune one branch, save its best epoch, and return its part of the summary."""
-    from cass.reports.plots import plot_fine_tuning
-
-    manifest = inputs.manifest
-    branch = _starting_branch(config, pretraining, name)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(config.seed, "classifier", name))
-        branch.head = nn.Linear(branch.num_features, len(manifest.classes))
-    weights = None
-    if config.class_weights:
-        weights = class_weights(torch.from_numpy(manifest.targets[train]), task=manifest.task)
-    module = FinetuneModule(
-        branch,
-        settings=config,
-        task=manifest.task,
-        weights=weights,
-        images=StoredImages(inputs.images, train, targets=manifest.targets),
-        validation=StoredImages(inputs.images, inputs.rows("val", labelled=True), targets=manifest.targets),
-        make_views=build_views(RECIPES[config.views]),
-    )
-    work = folder / f".{name}"
-    best = ModelCheckpoint(dirpath=work, filename="best", monitor="val/loss", save_weights_only=True)
-    progress = RunProgress(f"Fine-tuning the {name} branch on {len(train)} labels", images_per_epoch=len(train))
-    fit(
-        module,
-        settings=config,
-        epochs=config.epochs,
-        callbacks=[EarlyStopping("val/loss", patience=config.patience), progress, best],
-        logs=folder / f"tensorboard-{name}",
-    )
-    saved = torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"]
-    module.load_state_dict(saved)
-    shutil.rmtree(work)
-    save_branch(branch.to("cpu"), folder / CHECKPOINTS / f"{name}.safetensors")
-    write_metrics(folder / f"{name}-{METRICS}", progress.rows)
-    plot_fine_tuning(_frame(progress.rows), folder / "plots" / f"{name}.png")
-    chosen = min(progress.rows, key=lambda row: row["val/loss"])
-    log.info(
-        "%s: best epoch %d of %d, validation balanced accuracy %.3f.",
-        name,
-        chosen["epoch"],
-        len(progress.rows),
-        chosen["val/balanced_accuracy"],
-    )
-    return {
-        "best_epoch": chosen["epoch"],
-        "epochs": len(progress.rows),
-        "seconds": round(progress.seconds, 3),
-        "val_loss": chosen["val/loss"],
-        "val_balanced_accuracy": chosen["val/balanced_accuracy"],
-        "class_weights": None if weights is None else [round(float(weight), 6) for weight in weights],
-    }
-
-
-def _frame(rows: list[dict[str, Any]]) -> Any:
-    import pandas as pd
-
-    return pd.DataFrame(rows)

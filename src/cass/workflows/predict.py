@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from cass.config import PredictConfig, build_config
 from cass.errors import OutputError
+from cass.evaluation.metrics import predicted_labels
 from cass.training.losses import probabilities
 from cass.types import Task
 from cass.workflows.inference import Chunk, load_branches
@@ -46,8 +48,9 @@ def predict(
         run: Run folder of :func:`cass.finetune`.
         data: Folder of images, CSV manifest, or ``generated``.
         out: CSV or Parquet file to write, or, by any other name, a folder of Parquet shards: a row an image
-            with ``image``, ``prediction`` (multi-label: names joined by ``|``, those of probability 0.5 or
-            more) and a probability a class, the mean of the run's branches.
+            with ``image``, ``prediction`` (multi-label: names joined by ``|``, those at their threshold or
+            more, which fine-tuning chose on the validation images) and a probability a class, the mean of the
+            run's branches.
         config: YAML file with further settings.
         settings: Fields of :class:`cass.config.PredictConfig` by name.
 
@@ -69,6 +72,7 @@ def run_predict(config: PredictConfig) -> PredictResult:
     summary = finetuned_summary(config.run)
     classes, task = tuple(summary["classes"]), summary["task"]
     branches = load_branches(config.run, "both")
+    thresholds = thresholds_of(summary, *branches)
     schema = pa.schema(
         [
             ("image", pa.string()),
@@ -79,7 +83,7 @@ def run_predict(config: PredictConfig) -> PredictResult:
 
     def tabulate(chunk: Chunk) -> Any:
         mean = np.mean(list(chunk.outputs.values()), axis=0)
-        frame = prediction_table(chunk.names, mean, classes=classes, task=task)
+        frame = prediction_table(chunk.names, mean, classes=classes, task=task, thresholds=thresholds)
         return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
 
     written = write_rows(
@@ -106,8 +110,30 @@ def finetuned_summary(run: Path) -> dict[str, Any]:
     return summary
 
 
+def thresholds_of(summary: dict[str, Any], *branches: str) -> list[float] | None:
+    """Find the thresholds that fine-tuning chose for a multi-label set.
+
+    Args:
+        summary: Summary of the run.
+        branches: One branch, or both for their mean probabilities.
+
+    Returns:
+        One for each class; None for multi-class sets and runs that chose none, where 0.5 holds.
+    """
+    if len(branches) == 1:
+        found: list[float] | None = summary.get("branches", {}).get(branches[0], {}).get("thresholds")
+        return found
+    found = summary.get("thresholds_of_the_mean")
+    return found
+
+
 def prediction_table(
-    names: list[str], probability: NDArray[np.float32], *, classes: tuple[str, ...], task: Task
+    names: list[str],
+    probability: NDArray[np.float32],
+    *,
+    classes: tuple[str, ...],
+    task: Task,
+    thresholds: Sequence[float] | None = None,
 ) -> Any:
     """Lay predictions out as a table.
 
@@ -116,6 +142,7 @@ def prediction_table(
         probability: (n, K) in [0, 1].
         classes: K names.
         task: Multi-class or multi-label.
+        thresholds: (K,) in [0, 1], for multi-label; None is 0.5 for all.
 
     Returns:
         A pandas frame with ``image``, ``prediction`` and ``probability_{class}``.
@@ -125,6 +152,7 @@ def prediction_table(
     if task == "multiclass":
         predicted = [classes[index] for index in probability.argmax(axis=1)]
     else:
-        predicted = ["|".join(np.array(classes)[row >= 0.5].tolist()) for row in probability]
+        chosen = predicted_labels(probability, task=task, thresholds=thresholds)
+        predicted = ["|".join(np.array(classes)[row].tolist()) for row in chosen]
     columns = {f"probability_{name}": probability[:, index].round(6) for index, name in enumerate(classes)}
     return pd.DataFrame({"image": names, "prediction": predicted} | columns)
