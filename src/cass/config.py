@@ -10,7 +10,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cass.errors import ConfigError, did_you_mean
@@ -31,7 +30,8 @@ _RESUME = "Continue unfinished work: what a stopped process has finished is kept
 class Settings(BaseModel):
     """What every command's settings share: unknown keys are refused, values cannot change."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    # Validators are built when first used: help needs none of them.
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)
 
 
 class ComputeSettings(Settings):
@@ -304,6 +304,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: Where the file is missing, is no YAML, or holds no mapping.
     """
+    import yaml
+
     try:
         loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -370,4 +372,6 @@ def to_yaml(config: BaseModel) -> str:
     Returns:
         YAML text, one setting a line, each field in the order of its declaration.
     """
+    import yaml
+
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

@@ -16,7 +16,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from cass.config import TrainSettings
 from cass.errors import CassError
 from cass.training.compiling import CompileTrial
-from cass.training.hardware import accelerator, precision
+from cass.training.hardware import accelerator, keep_freed_memory, precision
 
 _LAUNCHER = "lightning.fabric.strategies.launchers.subprocess_script"
 _GO_ON = "Mend what ended it (often memory), then continue from the last finished epoch with --resume."
@@ -55,6 +55,7 @@ def fit(
     """
     gpu = accelerator(settings.device) == "cuda"
     several = devices * nodes > 1
+    keep_freed_memory()
     with _quiet(), _plain_errors(several=several):
         trainer = pl.Trainer(
             accelerator=accelerator(settings.device),
