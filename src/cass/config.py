@@ -93,6 +93,11 @@ class PretrainConfig(LabelSettings, CacheSettings, TrainSettings):
     data: str = Field(description=_DATA)
     out: Path = Field(description="Run folder to write; must be new or empty.")
     method: str = Field("cass", description="Pretraining method; cass.list_methods() names them.")
+    objective: str | None = Field(
+        None,
+        description="How cass compares its branches: joint (targets that cannot collapse) or cosine (as "
+        "published); left out: joint.",
+    )
     method_config: dict[str, Any] = Field(
         default_factory=dict, description="Settings of the method itself, as YAML: '{width: 1000}'."
     )
@@ -138,11 +143,20 @@ class PretrainConfig(LabelSettings, CacheSettings, TrainSettings):
     nodes: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         "auto", description="Machines; auto: as many as torchrun or SLURM started, else one."
     )
-    optimizer: Literal["adam", "adamw"] = Field("adam", description="Optimiser.")
-    lr: float = Field(1e-3, gt=0, le=10, description="Peak learning rate.")
-    weight_decay: float = Field(0.0, ge=0, le=10, description="Weight decay.")
+    optimizer: Literal["adam", "adamw"] | None = Field(None, description="Optimiser; left out: the method's own.")
+    lr: float | None = Field(None, gt=0, le=10, description="Peak learning rate; left out: the method's own.")
+    weight_decay: float | None = Field(None, ge=0, le=10, description="Weight decay; left out: the method's own.")
+    warmup: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Share of all steps that the learning rate rises over; left out: the method's own.",
+    )
     schedule_steps: int | None = Field(
-        None, ge=1, description="Half period of the cosine schedule, in steps; left out: the whole run."
+        None,
+        ge=1,
+        description="Half period of a cosine schedule without warm-up, in steps, after which the rate rises "
+        "again; left out: the rate falls over the whole run.",
     )
     averaging_start: float = Field(
         0.75,

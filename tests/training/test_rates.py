@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from cass.models.backbones import BackboneSpec, Branch, build_branch
+from cass.models.layers import layer_groups, layer_numbers
 from cass.training.optim import build_optimizer
-from cass.training.rates import freeze_last_layers, layer_groups, layer_numbers, warm_cosine_schedule
+from cass.training.rates import freeze_last_layers, warm_cosine_schedule
 
 NETWORKS = ["test_resnet", "test_vit", "test_efficientnet", "test_convnext"]
 

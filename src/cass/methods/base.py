@@ -5,11 +5,14 @@ A method knows nothing of Lightning, optimisers, disks or logging; the engine ca
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from cass.config import Settings, build_config
+from cass.errors import ConfigError
 from cass.models.backbones import Branch
 from cass.registry import Registry
 from cass.types import ParamGroup, StepOutput, Views
@@ -19,26 +22,58 @@ class MethodConfig(Settings):
     """What the settings of every method share: frozen and strict."""
 
 
+@dataclass(frozen=True)
+class Optimization:
+    """How a method is optimised where the user leaves it open.
+
+    Attributes:
+        optimizer: Optimiser.
+        lr: Peak learning rate.
+        weight_decay: Weight decay.
+        warmup: Share of the steps over which the learning rate rises, in [0, 1).
+    """
+
+    optimizer: Literal["adam", "adamw"]
+    lr: float
+    weight_decay: float = 0.0
+    warmup: float = 0.0
+
+
 class Method(nn.Module):
     """A pretraining method.
 
     Args:
         config: The method's own settings.
         branches: The networks it trains, by name.
+
+    Attributes:
+        default_views: View recipe where the user names none.
+        optimization: Optimiser and rates where the user leaves them open.
+        uses_start: Whether :meth:`begin` is to be called before the first step.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     default_views: ClassVar[str] = "paper"
+    optimization: ClassVar[Optimization] = Optimization("adam", lr=1e-3)
+    uses_start: ClassVar[bool] = False
 
     def __init__(self, config: Any, branches: dict[str, Branch]) -> None:
         super().__init__()
         self.config = config
 
-    def forward(self, views: Views) -> StepOutput:
+    def begin(self, embeddings: Mapping[str, Tensor]) -> None:
+        """Take in what the branches see at their start, in every new and every continued run alike.
+
+        Args:
+            embeddings: By branch name, (N, D) of all N training images, not augmented.
+        """
+
+    def forward(self, views: Views, rows: Tensor) -> StepOutput:
         """Compute the loss of one batch.
 
         Args:
             views: One float tensor (B, C, S, S) in [0, 1] for each view of the same B images.
+            rows: Numbers (B,) of the images among the N training images.
 
         Returns:
             The scalar loss and what else is worth logging.
@@ -62,13 +97,34 @@ class Method(nn.Module):
 
 
 METHODS: Registry[type[Method]] = Registry("method")
+OBJECTIVES: Registry[type[Method]] = Registry("objective")
+"""The ways in which cass itself compares its two branches."""
 
 
-def build_method(name: str, settings: dict[str, Any], branches: dict[str, Branch]) -> Method:
-    """Build a method by name.
+def find_method(name: str, objective: str | None = None) -> type[Method]:
+    """Look up a method, and the objective where it is cass.
 
     Args:
-        name: Registered name.
+        name: Name of the method.
+        objective: Name of the objective; None is the default one.
+
+    Raises:
+        ConfigError: For an unknown name, or an objective of another method than cass.
+    """
+    if objective is None:
+        return METHODS[name]
+    if name != "cass":
+        raise ConfigError(
+            f"--method {name} has no --objective {objective!r}", "Drop --objective, or use --method cass."
+        )
+    return OBJECTIVES[objective]
+
+
+def build_method(kind: type[Method], settings: dict[str, Any], branches: dict[str, Branch]) -> Method:
+    """Build a method.
+
+    Args:
+        kind: The method, of :func:`find_method`.
         settings: The method's own settings by name.
         branches: The networks it trains, by name.
 
@@ -76,7 +132,6 @@ def build_method(name: str, settings: dict[str, Any], branches: dict[str, Branch
         The method.
 
     Raises:
-        ConfigError: For an unknown method or setting.
+        ConfigError: For an unknown setting.
     """
-    kind = METHODS[name]
     return kind(build_config(kind.Config, settings), branches)

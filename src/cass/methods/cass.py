@@ -1,4 +1,4 @@
-"""CASS: a CNN and a Transformer see one augmented view and are pulled together.
+"""CASS as published: a CNN and a Transformer see one augmented view and are pulled together.
 
 Source: Singh & Cirrone, Efficient Representation Learning for Healthcare with Cross-Architectural
 Self-Supervision, MLHC 2023 (PMLR 219:691-711), section 3; arXiv 2206.04170, 2301.12025.
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from cass.methods.base import METHODS, Method, MethodConfig
+from cass.methods.base import OBJECTIVES, Method, MethodConfig
 from cass.models.backbones import Branch
 from cass.types import StepOutput, Views
 
@@ -32,9 +32,9 @@ def cass_loss(first: Tensor, second: Tensor) -> Tensor:
     return (2.0 - 2.0 * (F.normalize(first, dim=1) * F.normalize(second, dim=1)).sum(dim=1)).mean()
 
 
-@METHODS.register("cass")
+@OBJECTIVES.register("cosine")
 class CASS(Method):
-    """The published method.
+    """The published method. Nothing in it prevents collapse.
 
     The outputs compared are the ImageNet logits where both branches' weights bring a classifier of equal
     width, as published, else a fresh linear head of equal width on each branch.
@@ -63,7 +63,7 @@ class CASS(Method):
         # A branch carries no head from here on: what is exported is the backbone.
         self.cnn.head = self.transformer.head = None
 
-    def forward(self, views: Views) -> StepOutput:
+    def forward(self, views: Views, rows: Tensor) -> StepOutput:
         """Pass one view through both branches and compare their outputs."""
         (view,) = views
         cnn = self.cnn_head(self.cnn.embed(view))  # (B, W)

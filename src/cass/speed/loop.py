@@ -13,7 +13,8 @@ import torch
 
 from cass.config import SpeedConfig
 from cass.data.dataset import Images, StoredImages
-from cass.methods.base import build_method
+from cass.methods.base import build_method, find_method
+from cass.models.backbones import Branch
 from cass.speed.contestants import Stopwatch, Timing, networks, pretrain_config, synchronize
 from cass.training.engine import fit
 from cass.training.hardware import torch_device
@@ -69,11 +70,17 @@ class Loop:
         self.device = torch_device(self.config)
         self.batch = config.batch_size
         self.images, self.rows = images, rows
-        self.method = build_method("cass", {}, dict(networks(self.config).items()))
+        branches: dict[str, Branch] = {**networks(self.config)}
+        self.method = build_method(find_method("cass"), {}, branches)
+        # Any targets do: what is timed is the step.
+        start = torch.Generator().manual_seed(config.seed)
+        self.method.begin(
+            {name: torch.randn(len(rows), part.num_features, generator=start) for name, part in branches.items()}
+        )
 
     def run(self, steps: int) -> Timing:
         """Do two steps more than asked; the first two are not timed."""
-        rows = [self.rows[index % len(self.rows)] for index in range((steps + WARM_UP) * self.batch)]
+        rows = sorted(self.rows[index % len(self.rows)] for index in range((steps + WARM_UP) * self.batch))
         module = _Pretraining(
             self.method,
             config=self.config,

@@ -56,7 +56,7 @@ def _fits(method: Method, config: PretrainConfig, *, batch: int, views: int, dev
         kept = [torch.zeros_like(value) for value in method.parameters() for _ in range(3)]
         images = [torch.rand(shape, device=device) for _ in range(views)]
         with torch.autocast(device.type, torch.bfloat16, enabled=precision(config) == "bf16-mixed"):
-            loss = method(images).loss
+            loss = method(images, torch.zeros(batch, dtype=torch.long)).loss
         loss.backward()
         return True
     except torch.OutOfMemoryError:

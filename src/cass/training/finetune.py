@@ -16,11 +16,12 @@ from cass.config import TuneSettings
 from cass.data.dataset import Batch, EpochBatches, StoredImages, in_order, to_images, train_loader
 from cass.evaluation.metrics import balanced_accuracy
 from cass.models.backbones import Branch
+from cass.models.layers import layer_groups
 from cass.training.batches import BatchModule
 from cass.training.hardware import accelerator, workers
 from cass.training.losses import class_weights, classification_loss, probabilities
 from cass.training.optim import build_optimizer
-from cass.training.rates import freeze_last_layers, layer_groups, warm_cosine_schedule
+from cass.training.rates import freeze_last_layers, warm_cosine_schedule
 from cass.transforms.views import MakeViews
 from cass.types import Task
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from cass.config import PretrainConfig
 from cass.data.dataset import Batch, EpochBatches, StoredImages, to_images, train_loader
 from cass.errors import CassError
-from cass.methods.base import Method
+from cass.methods.base import Method, Optimization
 from cass.training.batches import BatchModule
 from cass.training.hardware import accelerator, workers
 from cass.training.optim import build_optimizer, cosine_schedule
+from cass.training.rates import warm_cosine_schedule
 from cass.transforms.views import MakeViews
 from cass.types import StepOutput, Views
 
@@ -42,7 +45,7 @@ class PretrainModule(BatchModule):
         batch_size: int,
     ) -> None:
         super().__init__(make_views, seed=config.seed)
-        self.method = method
+        self.method = method.train()
         self.config = config
         self.images = images
         self.batch_size = batch_size
@@ -56,7 +59,7 @@ class PretrainModule(BatchModule):
         """Settle which parameters learn, before several processes agree on whose gradients to exchange."""
         if self.trainer.world_size > 1:
             images = to_images(self.images[range(2), 2].pixels)
-            _freeze_unreached(self.method, self.make_views(images, self.seed, range(2)))
+            _freeze_unreached(self.method, self.make_views(images, self.seed, range(2)), torch.arange(2))
 
     def train_dataloader(self) -> Iterable[Any]:
         """Return the batches of every epoch, this rank's part of each."""
@@ -81,7 +84,8 @@ class PretrainModule(BatchModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Compute the loss of one batch, or of this rank's part of it."""
-        out: StepOutput = self.method(self.views(batch))
+        rows = torch.from_numpy(np.searchsorted(self.images.rows, batch.rows.numpy()))
+        out: StepOutput = self.method(self.views(batch), rows)
         loss = out.loss * self.share(batch, self.trainer.world_size * self.config.accumulate)
         if loss.device.type == "cpu" or self.global_step % CHECK_EVERY == 0:
             self._check(loss)
@@ -109,20 +113,30 @@ class PretrainModule(BatchModule):
         self._check(self.trainer.callback_metrics["train/loss_epoch"])
 
     def configure_optimizers(self) -> Any:
-        """Build the optimiser and its cosine schedule."""
-        config = self.config
-        optimizer = build_optimizer(
-            config.optimizer, self.method.param_groups(), lr=config.lr, weight_decay=config.weight_decay
-        )
-        schedule = cosine_schedule(optimizer, half_period=config.schedule_steps or self.total_steps())
+        """Build the optimiser and its schedule."""
+        how = optimization(self.config, self.method)
+        groups = self.method.param_groups()
+        optimizer = build_optimizer(how.optimizer, groups, lr=how.lr, weight_decay=how.weight_decay)
+        schedule: Any
+        if self.config.schedule_steps is not None:
+            schedule = cosine_schedule(optimizer, half_period=self.config.schedule_steps)
+        else:
+            schedule = warm_cosine_schedule(optimizer, steps=self.total_steps(), warmup=how.warmup)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def _freeze_unreached(method: Method, views: Views) -> None:
+def optimization(config: PretrainConfig, method: Method | type[Method]) -> Optimization:
+    """Settle what the user left open about optimiser and rates by what the method brings."""
+    names = [field.name for field in dataclasses.fields(Optimization)]
+    given = {name: value for name in names if (value := getattr(config, name)) is not None}
+    return dataclasses.replace(method.optimization, **given)
+
+
+def _freeze_unreached(method: Method, views: Views, rows: Tensor) -> None:
     """Freeze the parameters that no loss reaches; some of timm's networks have such."""
     modes = {part: part.training for part in method.modules()}
     method.eval()  # batch statistics stay as they are
-    method(views).loss.backward()
+    method(views, rows).loss.backward()
     for parameter in method.parameters():
         parameter.requires_grad_(parameter.requires_grad and parameter.grad is not None)
     method.zero_grad(set_to_none=True)

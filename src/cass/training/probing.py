@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,13 +18,20 @@ from cass.types import Task
 BATCH = 64
 
 
-def embed_stored(branch: Branch, images: StoredImages, *, device: torch.device) -> NDArray[np.float32]:
+def embed_stored(
+    branch: Branch,
+    images: StoredImages,
+    *,
+    device: torch.device,
+    advance: Callable[[int], None] = lambda count: None,
+) -> NDArray[np.float32]:
     """Embed images as they are stored, without augmentation, in evaluation mode and 32-bit floats.
 
     Args:
         branch: The branch; it is moved to the device, and left in evaluation mode.
         images: The images.
         device: Where to compute.
+        advance: Told how many more images are done.
 
     Returns:
         (N, D), in the order of the images.
@@ -31,11 +40,12 @@ def embed_stored(branch: Branch, images: StoredImages, *, device: torch.device) 
         ModelError: Where they are not finite.
     """
     branch.to(device).eval()
+    parts = []
     with torch.no_grad():
-        parts = [
-            branch.embed(to_images(batch.pixels.to(device)).contiguous(memory_format=torch.channels_last)).float()
-            for batch in in_order(images, batch_size=BATCH)
-        ]
+        for batch in in_order(images, batch_size=BATCH):
+            pixels = to_images(batch.pixels.to(device)).contiguous(memory_format=torch.channels_last)
+            parts.append(branch.embed(pixels).float())
+            advance(len(batch.rows))
     embeddings: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
     if not np.isfinite(embeddings).all():
         raise ModelError(

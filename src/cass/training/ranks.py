@@ -57,6 +57,14 @@ def is_main(config: PretrainConfig) -> bool:
     return not _number("NODE_RANK") and not _number("LOCAL_RANK")
 
 
+def local_device(config: PretrainConfig) -> torch.device:
+    """Return the torch device of this process: with several GPUs each process has its own."""
+    kind = accelerator(config.device)
+    if kind != "cuda":
+        return torch.device(kind)
+    return torch.device("cuda", _number("LOCAL_RANK") or _number("SLURM_LOCALID") or 0)
+
+
 def _number(name: str) -> int | None:
     value = os.environ.get(name, "")
     return int(value) if value.isdigit() else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import sys
@@ -19,23 +20,25 @@ from cass.data.splits import read_splits, write_splits
 from cass.data.statistics import channel_statistics
 from cass.errors import ConfigError, OutputError
 from cass.files import write_json
-from cass.methods import METHODS, Method
-from cass.methods.base import build_method
+from cass.methods import Method
+from cass.methods.base import build_method, find_method
 from cass.models.backbones import Branch
 from cass.models.checkpoints import save_branch
 from cass.seeds import derive_seed
 from cass.training.averaging import EpochAveraging, first_averaged_epoch
 from cass.training.batch_size import largest_batch
 from cass.training.engine import fit
-from cass.training.pretrain import PretrainModule
+from cass.training.pretrain import PretrainModule, optimization
+from cass.training.probing import embed_stored
 from cass.training.progress import RunProgress
-from cass.training.ranks import devices_of, is_main, nodes_of, world_size
+from cass.training.ranks import devices_of, is_main, local_device, nodes_of, world_size
 from cass.training.start import describe_start, start_branch, uses_image_statistics
 from cass.training.watch import CollapseWatch
 from cass.transforms.recipes import RECIPES
 from cass.transforms.views import build_views
 from cass.types import BRANCHES
 from cass.workflows.inputs import Inputs, Plan, decode, make_plan
+from cass.workflows.progress import ImageProgress
 from cass.workflows.run_folder import (
     CHECKPOINTS,
     CONFIG,
@@ -124,13 +127,14 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
     )
     method = _build(config, inputs)
     log.info("%s: %s.", config.method, describe_start(config, BRANCHES))
-    recipe = RECIPES[config.views or METHODS[config.method].default_views]
+    recipe = RECIPES[config.views or method.default_views]
     batch_size = _batch_size(config, method, views=recipe.views, images=len(train))
     if main:
         out.mkdir(parents=True, exist_ok=True)
         write_start(out, config)
         write_splits(out / SPLITS, plan.manifest, plan.splits, plan.digests)
-        write_json(out / RESOLVED, {"batch_size": batch_size, "processes": world_size(config)})
+        how = dataclasses.asdict(optimization(config, method))
+        write_json(out / RESOLVED, {"batch_size": batch_size, "processes": world_size(config), **how})
     make_views = build_views(recipe)
     watch = CollapseWatch(
         method.branches(),
@@ -143,10 +147,13 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
         ),
         say=log.warning,
     )
+    images = StoredImages(inputs.images, train)
+    if method.uses_start:
+        _show_start(method, images, device=local_device(config))
     module = PretrainModule(
         method,
         config=config,
-        images=StoredImages(inputs.images, train),
+        images=images,
         make_views=make_views,
         batch_size=batch_size,
     )
@@ -231,7 +238,18 @@ def _build(config: PretrainConfig, inputs: Inputs) -> Method:
             branches[name].set_normalization(*channel_statistics(inputs.images, inputs.rows("train")))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "heads"))
-        return build_method(config.method, config.method_config, branches)
+        return build_method(find_method(config.method, config.objective), config.method_config, branches)
+
+
+def _show_start(method: Method, images: StoredImages, *, device: torch.device) -> None:
+    """Let the method know how its branches see the training images before the first step."""
+    branches = method.branches()
+    with ImageProgress("Embedding the start", total=len(branches) * len(images)) as progress:
+        embeddings = {
+            name: torch.from_numpy(embed_stored(branch, images, device=device, advance=progress.advance))
+            for name, branch in branches.items()
+        }
+    method.to("cpu").begin(embeddings)
 
 
 def _callbacks(
