@@ -73,4 +73,4 @@ def test_the_defaults_are_the_papers() -> None:
     assert (config.epochs, config.batch_size, config.lr, config.optimizer) == (100, 16, 1e-3, "adam")
     tuning = FinetuneConfig(run="a", labels="b", out="c")  # type: ignore[arg-type]
     assert (tuning.loss, tuning.focal_alpha, tuning.focal_gamma) == ("focal", 1.0, 2.0)
-    assert (tuning.lr, tuning.epochs, tuning.patience, tuning.class_weights) == (3e-4, 50, 5, True)
+    assert (tuning.epochs, tuning.patience, tuning.balance) == (50, 5, "weights")

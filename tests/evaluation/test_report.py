@@ -63,3 +63,12 @@ def test_multilabel_confusion_counts_each_label() -> None:
     report = classification_report(scores, targets, classes=("x", "y"), task="multilabel")
     assert report.confusion.tolist() == [[[1, 0], [1, 1]], [[1, 1], [0, 1]]]
     assert report.per_class["x"]["recall"].value == pytest.approx(0.5)
+
+
+def test_thresholds_decide_what_is_predicted() -> None:
+    scores, targets = np.array([[0.2, 0.9], [0.4, 0.6]]), np.array([[0, 1], [1, 0]], np.uint8)
+    kwargs = {"classes": ("a", "b"), "task": "multilabel", "resamples": 100}
+    plain = classification_report(scores, targets, **kwargs)
+    chosen = classification_report(scores, targets, **kwargs, thresholds=[0.3, 0.7])
+    assert (plain.metrics["accuracy"].value, chosen.metrics["accuracy"].value) == (0.5, 1)
+    assert (plain.to_dict()["thresholds"], chosen.to_dict()["thresholds"]) == (None, [0.3, 0.7])

@@ -144,9 +144,14 @@ def test_sampling_serves_every_class_equally_often() -> None:
     assert served.sum(dim=0).tolist() == [6, 6]
 
 
-def test_validation_loss_is_the_weighted_loss_of_all_images() -> None:
-    module = module_of(loss="cross_entropy")
-    logits, targets = torch.randn(12, 2), torch.from_numpy(TARGETS)
-    weights = torch.tensor([12 / 18, 2.0])
-    each = nn.functional.cross_entropy(logits, torch.from_numpy(KINDS), reduction="none") * weights[KINDS]
-    assert module.measure(logits, targets)["loss"] == pytest.approx(float(each.mean()), rel=1e-5)
+def test_validation_loss_is_the_log_loss_at_the_best_temperature() -> None:
+    module = module_of()
+    targets = torch.from_numpy(np.tile(TARGETS, (3, 1)))
+    logits = targets + torch.randn(36, 2, generator=torch.manual_seed(0))
+    losses = [module.measure(factor * logits, targets)["loss"] for factor in (0.5, 1.0, 4.0)]
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-3)
+    grid = [float(nn.functional.cross_entropy(logits / t, targets.argmax(dim=1))) for t in np.logspace(-1, 1, 99)]
+    assert losses[0] == pytest.approx(min(grid), rel=0.02)
+    # Too few images for a temperature: the log loss as it is.
+    few = float(nn.functional.cross_entropy(logits[:12], targets[:12].argmax(dim=1)))
+    assert module.measure(logits[:12], targets[:12])["loss"] == pytest.approx(few, rel=1e-5)

@@ -11,7 +11,15 @@ import torch
 from safetensors.torch import load_file
 
 import cass
+from cass.data.dataset import StoredImages
+from cass.data.splits import read_splits
 from cass.errors import CassError, DataError, OutputError
+from cass.evaluation.calibration import fit_temperature
+from cass.models.checkpoints import load_branch
+from cass.training.losses import probabilities
+from cass.training.probing import embed_stored
+from cass.workflows.inputs import decode, make_plan
+from conftest import TINY, write_scans
 
 FAST = {"epochs": 1, "batch_size": 8, "device": "cpu"}
 
@@ -22,9 +30,13 @@ def test_each_branch_saves_its_own_network(tuned: Path) -> None:
         timm.create_model(network, num_classes=3, **extra).load_state_dict(state)
 
 
-def test_fine_tuning_moves_away_from_the_pretrained_weights(pretrained: Path, tuned: Path) -> None:
-    before, after = (load_file(run / "checkpoints" / "cnn.safetensors") for run in (pretrained, tuned))
-    assert any(not torch.equal(before[name], after[name]) for name in before)
+def test_fine_tuning_moves_away_from_the_pretrained_weights(scans: Path, pretrained: Path, tmp_path: Path) -> None:
+    longer = FAST | {"epochs": 6, "lr": 3e-3, "branch": "transformer"}
+    out = cass.finetune(pretrained, labels=scans, out=tmp_path / "tuned", **longer).out
+    assert json.loads((out / "summary.json").read_text())["branches"]["transformer"]["best_epoch"] > 0
+    before, after = (load_file(run / "checkpoints" / "transformer.safetensors") for run in (pretrained, out))
+    moved = [name for name in before if not torch.equal(before[name], after[name])]
+    assert len(moved) > len(before) / 2
 
 
 def test_the_summary_counts_the_labels(tuned: Path) -> None:
@@ -130,3 +142,114 @@ def test_a_cache_that_cannot_be_written_is_named(scans: Path, pretrained: Path, 
     with pytest.raises(OutputError, match=r"cache: File exists.*--cache off"):
         cass.finetune(pretrained, labels=scans, out=tmp_path / "tuned", cache=str(tmp_path / "cache"), **FAST)
     assert not (tmp_path / "tuned").exists()
+
+
+@pytest.fixture(scope="module")
+def findings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CSV of 144 scans with several labels each and given splits: 48 for each."""
+    path = write_scans(tmp_path_factory.mktemp("findings"), count=144, multilabel=True, unlabelled=0)
+    table = pd.read_csv(path)
+    table["split"] = [("train", "val", "test")[index // 4 % 3] for index in range(len(table))]
+    table.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def findings_run(findings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return cass.pretrain(findings, out=tmp_path_factory.mktemp("run") / "pretrain", **TINY | {"epochs": 1}).out
+
+
+@pytest.fixture(scope="module")
+def findings_tuned(findings: Path, findings_run: Path) -> Path:
+    out = findings_run.parent / "tuned"
+    return cass.finetune(findings_run, labels=findings, out=out, balance="sampling", **FAST).out
+
+
+def logits_of(run: Path, labels: Path, branch: str) -> tuple[torch.Tensor, Any]:
+    """Logits and labels of the validation images, from the saved branch."""
+    plan = make_plan(str(labels), label_columns=(), seed=0, known=read_splits(run / "splits.csv"), announce=False)
+    inputs = decode(plan, plan.rows("val"), image_size=32, in_chans=3, purpose="a test", cache="off")
+    network = load_branch(run / "checkpoints" / f"{branch}.safetensors")
+    images = StoredImages(inputs.images, range(len(inputs.manifest)))
+    with torch.no_grad():
+        logits = network.head(torch.from_numpy(embed_stored(network, images, device=torch.device("cpu"))))
+    return logits, inputs.manifest.targets
+
+
+def rows_of(run: Path, branch: str) -> pd.DataFrame:
+    return pd.read_csv(run / f"{branch}-metrics.csv")
+
+
+def test_fine_tuning_never_ends_worse_than_its_probe(tuned: Path, findings_tuned: Path) -> None:
+    for run in (tuned, findings_tuned):
+        for branch, part in json.loads((run / "summary.json").read_text())["branches"].items():
+            rows = rows_of(run, branch)
+            assert rows.epoch.tolist() == list(range(part["epochs"] + 1))
+            assert rows["val/loss"][0] == pytest.approx(part["probe"]["val_loss"])
+            assert part["val_loss"] == pytest.approx(rows["val/loss"].min())
+            assert part["best_epoch"] == rows.epoch[rows["val/loss"].argmin()]
+
+
+def test_where_training_only_harms_the_probe_is_saved(scans: Path, pretrained: Path, tmp_path: Path) -> None:
+    harm = FAST | {"lr": 10.0, "layer_decay": 1.0, "epochs": 8, "patience": 2, "branch": "transformer"}
+    out = cass.finetune(pretrained, labels=scans, out=tmp_path / "harm", **harm).out
+    summary = json.loads((out / "summary.json").read_text())["branches"]["transformer"]
+    assert (summary["best_epoch"], summary["epochs"]) == (0, 2)
+    before, after = (load_file(run / "checkpoints" / "transformer.safetensors") for run in (pretrained, out))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    linear = FAST | {"head": "linear", "branch": "transformer"}
+    cass.finetune(pretrained, labels=scans, out=tmp_path / "linear", **linear)
+    probe = load_file(tmp_path / "linear" / "checkpoints" / "transformer.safetensors")
+    assert all(torch.equal(after[name], value) for name, value in probe.items())
+
+
+def test_the_saved_logits_are_calibrated(findings: Path, findings_tuned: Path) -> None:
+    summary = json.loads((findings_tuned / "summary.json").read_text())
+    for branch, part in summary["branches"].items():
+        assert part["temperature_note"] == ""
+        assert part["temperature"] != 1
+        logits, targets = logits_of(findings_tuned, findings, branch)
+        again = fit_temperature(logits.numpy(), targets, task="multilabel")
+        assert again.value == pytest.approx(1, abs=0.02)
+        assert again.ece_before == pytest.approx(part["val_ece_after"], abs=0.02)
+
+
+def test_few_validation_images_give_no_temperature(tuned: Path) -> None:
+    for part in json.loads((tuned / "summary.json").read_text())["branches"].values():
+        assert part["temperature"] == 1
+        assert "20 validation images" in part["temperature_note"]
+        assert part["thresholds"] is None
+
+
+def test_thresholds_are_those_of_the_validation_images_and_are_used(
+    findings: Path, findings_tuned: Path, tmp_path: Path
+) -> None:
+    summary = json.loads((findings_tuned / "summary.json").read_text())
+    chosen = {name: part["thresholds"] for name, part in summary["branches"].items()}
+    chosen["mean of both"] = summary["thresholds_of_the_mean"]
+    assert any(value != 0.5 for value in chosen["mean of both"])
+    result = cass.evaluate(findings_tuned, labels=findings, split="val", resamples=100, device="cpu")
+    for name, report in result.reports.items():
+        assert list(report.thresholds or ()) == chosen[name]
+        table = pd.read_csv(result.out / f"predictions-{name.replace(' ', '-')}.csv", keep_default_na=False)
+        over = table.filter(like="probability_").to_numpy() >= chosen[name]
+        expected = ["|".join(k for k, there in zip(report.classes, row, strict=True) if there) for row in over]
+        assert table.prediction.tolist() == expected
+        # Better on these images than a half everywhere, by which they were not chosen.
+        logits = [logits_of(findings_tuned, findings, branch)[0] for branch in ("cnn", "transformer")]
+        if name == "mean of both":
+            mean = sum(probabilities(part, task="multilabel") for part in logits).numpy() / 2
+            from cass.evaluation.metrics import balanced_accuracy
+
+            targets = logits_of(findings_tuned, findings, "cnn")[1]
+            assert report.metrics["balanced_accuracy"].value >= balanced_accuracy(mean, targets, task="multilabel")
+    cass.predict(findings_tuned, findings.parent / "images", out=tmp_path / "p.csv", device="cpu")
+    table = pd.read_csv(tmp_path / "p.csv", keep_default_na=False)
+    over = table.filter(like="probability_").to_numpy() >= chosen["mean of both"]
+    expected = ["|".join(k for k, there in zip(summary["classes"], row, strict=True) if there) for row in over]
+    assert table.prediction.tolist() == expected
+
+
+def test_labels_that_occur_together_are_weighted_not_sampled(findings_tuned: Path) -> None:
+    summary = json.loads((findings_tuned / "summary.json").read_text())
+    assert {part["balance"] for part in summary["branches"].values()} == {"weights"}

@@ -79,17 +79,16 @@ def plot_fine_tuning(history: pd.DataFrame, path: Path) -> None:
     """Draw the losses and the validation balanced accuracy of a fine-tuning by epoch.
 
     Args:
-        history: Columns ``epoch``, ``train/loss``, ``val/loss``, ``val/balanced_accuracy``.
+        history: Columns ``epoch`` (0 is the linear probe), ``train/loss``, ``val/loss``,
+            ``val/balanced_accuracy``.
         path: PNG file to write.
     """
     figure, (losses, score) = _figure(2)
-    for name, colour, marker in (
-        ("train/loss", COLOURS["cnn"], "o"),
-        ("val/loss", COLOURS["transformer"], "s"),
+    for name, label, colour, marker in (
+        ("train/loss", "training", COLOURS["cnn"], "o"),
+        ("val/loss", "validation (log loss)", COLOURS["transformer"], "s"),
     ):
-        losses.plot(
-            history["epoch"], history[name], color=colour, marker=marker, markersize=4, label=name.split("/")[0]
-        )
+        losses.plot(history["epoch"], history[name], color=colour, marker=marker, markersize=4, label=label)
     losses.set(title="Loss", xlabel="epoch")
     losses.legend(frameon=False)
     score.plot(

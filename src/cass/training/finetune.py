@@ -14,7 +14,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from cass.config import TuneSettings
 from cass.data.dataset import Batch, EpochBatches, StoredImages, in_order, to_images, train_loader
+from cass.evaluation.calibration import fit_temperature
 from cass.evaluation.metrics import balanced_accuracy
+from cass.evaluation.probe import log_loss
 from cass.models.backbones import Branch
 from cass.models.layers import layer_groups
 from cass.training.batches import BatchModule
@@ -35,8 +37,7 @@ class Balance:
     Attributes:
         kind: ``weights``, ``sampling`` or ``none``: what is done, which for multi-label sets that ask for
             sampling is ``weights``.
-        weights: Class weights (K,) of the probe and of the validation loss, which measure all classes alike
-            however training gets there; None for ``none``.
+        weights: Class weights (K,) of the probe, which is fitted to all images at once; None for ``none``.
         classes: Class of each training image (N,) where classes are drawn equally often; else None.
     """
 
@@ -107,8 +108,7 @@ class FinetuneModule(BatchModule):
         self.settings = settings
         self.task: Task = task
         self.balance = balance
-        self.register_buffer("training_weights", balance.training_weights, persistent=False)
-        self.register_buffer("weights", balance.weights, persistent=False)
+        self.register_buffer("class_weights", balance.training_weights, persistent=False)
         self.images, self.validation = images, validation
         self.fresh = fresh
         self.passes = passes_per_epoch(len(images), batch_size=settings.batch_size, min_steps=settings.min_steps)
@@ -153,8 +153,7 @@ class FinetuneModule(BatchModule):
         draws = torch.arange(self._drawn, self._drawn + len(batch.rows))
         self._drawn += len(batch.rows)
         (view, *_more) = self.views(batch._replace(rows=draws))
-        loss = self.loss(self.branch(view), batch.targets, self.training_weights)
-        loss = loss * self.share(batch, self.settings.accumulate)
+        loss = self.loss(self.branch(view), batch.targets) * self.share(batch, self.settings.accumulate)
         self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, batch_size=batch.total)
         return loss
 
@@ -181,24 +180,28 @@ class FinetuneModule(BatchModule):
             targets: (N, K) of 0 and 1.
 
         Returns:
-            ``loss`` and ``balanced_accuracy``.
+            ``loss``, the mean log loss at the temperature that :func:`cass.evaluation.calibration.fit_temperature`
+            finds, which is that of what would be saved; and ``balanced_accuracy``. The training loss would hang
+            on how confident a network is, which the temperature mends, and on the few images of the rarest
+            class.
         """
-        predicted = probabilities(logits, task=self.task).cpu().numpy()
+        values, truth = logits.cpu().numpy(), targets.cpu().numpy().astype("uint8")
+        temperature = fit_temperature(values, truth, task=self.task).value
         return {
-            "loss": float(self.loss(logits, targets, self.weights)),
+            "loss": log_loss(values / temperature, truth, task=self.task),
             "balanced_accuracy": balanced_accuracy(
-                predicted, targets.cpu().numpy().astype("uint8"), task=self.task
+                probabilities(logits, task=self.task).cpu().numpy(), truth, task=self.task
             ),
         }
 
-    def loss(self, logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
-        """Compute the mean loss of logits (N, K) for labels (N, K), with class weights (K,) or none."""
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Compute the mean training loss of logits (N, K) for labels (N, K)."""
         return classification_loss(
             logits,
             targets,
             loss=self.settings.loss,
             task=self.task,
-            weights=weights,
+            weights=self.class_weights,
             alpha=self.settings.focal_alpha,
             gamma=self.settings.focal_gamma,
         ).mean()

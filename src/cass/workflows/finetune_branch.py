@@ -104,13 +104,13 @@ def finetune_branch(
         fresh=fresh,
     )
     held_logits = _logits(branch.head, held_embeddings)
-    measured = _measure(module, held_logits, held_targets)
+    measured = module.measure(held_logits, torch.from_numpy(held_targets))
     seconds = time.monotonic() - started
     rows = [
         {
             "epoch": PROBE,
             "seconds": round(seconds, 3),
-            "train/loss": _measure(module, _logits(branch.head, embeddings), targets)["loss"],
+            "train/loss": float(module.loss(_logits(branch.head, embeddings), torch.from_numpy(targets))),
             "val/loss": measured["loss"],
             "val/balanced_accuracy": measured["balanced_accuracy"],
         }
@@ -213,10 +213,6 @@ def _logits(head: torch.nn.Module, embeddings: NDArray[np.float32]) -> torch.Ten
     with torch.no_grad():
         logits: torch.Tensor = head(torch.from_numpy(embeddings).to(device)).float().cpu()
     return logits
-
-
-def _measure(module: FinetuneModule, logits: torch.Tensor, targets: NDArray[np.uint8]) -> dict[str, float]:
-    return module.measure(logits, torch.from_numpy(targets))
 
 
 def _announce(name: str, chosen: dict[str, Any], temperature: Temperature, *, epochs: int) -> None:
