@@ -123,14 +123,15 @@ def train(objective: str) -> float:
         "transformer": build_branch(BackboneSpec(name="test_vit", image_size=32), seed=1),
     }
     built = build_method(find_method("cass", objective), {"width": 16}, pair)
-    images = torch.rand(32, 3, 32, 32)
+    images = torch.nn.functional.interpolate(torch.rand(256, 3, 4, 4), 32)
     before = {name: embed(built, name, images) for name in pair}
     built.begin(before)
     built.train()
     optimizer = torch.optim.Adam(built.parameters(), lr=3e-3)
     losses = []
     for _ in range(30):
-        loss = built([images], torch.arange(32)).loss
+        rows = torch.randint(0, len(images), (32,))
+        loss = built([images[rows]], rows).loss
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -146,7 +147,7 @@ def embed(built: Method, name: str, images: torch.Tensor) -> torch.Tensor:
 
 
 def test_published_loss_collapses_and_joint_targets_do_not() -> None:
-    assert train("cosine") < 0.25
+    assert train("cosine") < 0.15
     assert train("joint") > 1.0
 
 

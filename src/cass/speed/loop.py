@@ -70,7 +70,7 @@ class Loop:
         self.device = torch_device(self.config)
         self.batch = config.batch_size
         self.images, self.rows = images, rows
-        branches: dict[str, Branch] = {**networks(self.config)}
+        branches: dict[str, Branch] = dict(networks(self.config).items())
         self.method = build_method(find_method("cass"), {}, branches)
         # Any targets do: what is timed is the step.
         start = torch.Generator().manual_seed(config.seed)
