@@ -201,7 +201,7 @@ class TuneSettings(TrainSettings):
     )
     patience: int = Field(5, ge=1, description="Epochs without a lower validation loss before stopping.")
     batch_size: int = Field(16, ge=2, description="Images a step.")
-    lr: float = Field(3e-4, gt=0, le=10, description="Peak learning rate, that of the head.")
+    lr: float = Field(1e-4, gt=0, le=10, description="Peak learning rate, that of the head.")
     layer_decay: float = Field(
         0.75,
         gt=0,
@@ -212,7 +212,7 @@ class TuneSettings(TrainSettings):
         1.0, gt=0, le=1, description="Share of the layers, from the input on, that is trained beside the head."
     )
     warmup: float = Field(
-        0.02, ge=0, lt=1, description="Share of all steps that the learning rate rises over; then it falls."
+        0.05, ge=0, lt=1, description="Share of all steps that the learning rate rises over; then it falls."
     )
     weight_decay: float = Field(0.01, ge=0, le=10, description="Weight decay; biases and norms have none.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the labelled subset and of training.")
