@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import typer
@@ -124,7 +125,9 @@ def _benchmark(config: BenchmarkConfig) -> None:
 
     result = run_benchmark(config)
     if result.outcome is None:
-        Console().print(plan_table(result.plan, seconds_left=result.seconds_left).rich())
+        cells = plan_table(result.plan, seconds_left=result.seconds_left)
+        typer.echo(cells.title)  # longer than the table is wide
+        Console().print(replace(cells, title="").rich())
         return
     typer.echo(f"Wrote {result.out}: tables.md, tables.tex, claims.md, runs.csv, pretraining.csv and plots")
     if not result.complete:
@@ -141,6 +144,7 @@ benchmark = typer.Typer(
     help="Compare methods as a YAML file says, or measure the speed of cass on this machine.",
     no_args_is_help=True,
     rich_markup_mode=None,
+    subcommand_metavar="SPEC.yaml|COMMAND",
 )
 app.add_typer(benchmark, name="benchmark")
 

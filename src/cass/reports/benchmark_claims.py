@@ -88,7 +88,7 @@ def _differences(rows: pd.DataFrame, claim: str, rival: str, *, level: str) -> l
     )
     if claim not in wide.columns.get_level_values(0) or rival not in wide.columns.get_level_values(0):
         return []
-    seeds = sorted({seed for _, seed in wide.columns})
+    seeds = sorted(set(wide.columns.get_level_values("seed")))
     first, second = (wide.reindex(columns=[(name, seed) for seed in seeds]) for name in (claim, rival))
     both = first.notna().any(axis=1) & second.notna().any(axis=1)  # a method may train one branch alone
     first, second = first[both], second[both]

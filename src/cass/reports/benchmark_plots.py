@@ -42,9 +42,8 @@ def plot_benchmark(outcome: Outcome, folder: Path) -> None:
             if fixed[axis].nunique() > 1:
                 path = folder / f"{axis.replace('_', '-')}-{name}.png"
                 _robustness(outcome, fixed, path, axis=axis, title=title)
-        timed = main[main["pretraining_seconds"] > 0]
-        if not timed.empty:
-            _time(outcome, timed, folder / f"time-{name}.png")
+        if (main["pretraining_seconds"] > 0).any():
+            _time(outcome, main, folder / f"time-{name}.png")
 
 
 def style(outcome: Outcome, method: str) -> dict[str, Any]:
@@ -71,8 +70,8 @@ def _label_efficiency(outcome: Outcome, rows: pd.DataFrame, path: Path, *, data:
 
 def _robustness(outcome: Outcome, rows: pd.DataFrame, path: Path, *, axis: str, title: str) -> None:
     """Draw the mean over data sets and branches against a setting of pretraining, a panel a share of labels."""
-    several = rows.groupby("method")[axis].nunique()
-    rows = _without_mean(rows[rows["method"].isin(several[several > 1].index)])
+    several = rows.groupby(["method", "label_fraction"])[axis].transform("nunique")
+    rows = _without_mean(rows[several > 1])
     if rows.empty:
         return
     fractions = sorted(set(rows["label_fraction"]))
@@ -97,6 +96,11 @@ def _time(outcome: Outcome, rows: pd.DataFrame, path: Path) -> None:
         for method, own in part.groupby("method", sort=False):
             seconds = own.drop_duplicates(["data", "seed"])["pretraining_seconds"].mean()
             entry = _over_cells(own)
+            if not seconds > 0:
+                panel.axhline(
+                    100 * entry.value, color=style(outcome, str(method))["color"], linestyle="--", label=method
+                )
+                continue
             errors = np.nan_to_num([[entry.value - entry.low], [entry.high - entry.value]])
             panel.errorbar(
                 [seconds],
@@ -137,6 +141,9 @@ def _over_cells(rows: pd.DataFrame) -> Interval:
 
 def _finish(figure: Any, axes: list[Any], path: Path, *, title: str) -> None:
     axes[0].set_ylabel(Y_LABEL)
+    for axis in axes:  # an interval of few seeds may reach beyond what is possible
+        low, high = axis.get_ylim()
+        axis.set_ylim(max(0, low), min(100, high))
     axes[-1].legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.suptitle(f"{title} (95% intervals over seeds)")
+    figure.suptitle(f"{title}\n(95% intervals over seeds)", fontsize="medium")
     save_figure(figure, path)
