@@ -13,6 +13,7 @@ from cass.errors import CassError
 
 if TYPE_CHECKING:
     from cass.methods import list_methods
+    from cass.workflows.benchmark import benchmark
     from cass.workflows.benchmark_speed import benchmark_speed
     from cass.workflows.compare import compare
     from cass.workflows.embed import embed
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CassError",
     "__version__",
+    "benchmark",
     "benchmark_speed",
     "compare",
     "embed",

@@ -46,3 +46,19 @@ def test_the_word_of_the_paper_is_an_option() -> None:
     text = run("pretrain", "--help").stdout
     for option in ("--cnn-weights", "--transformer-weights", "--image-size", "--seed", "--resume", "--batch-size"):
         assert option in text
+
+
+def test_benchmark_takes_a_file_or_the_word_speed() -> None:
+    listed = run("benchmark", "--help").stdout
+    assert "SPEC.yaml" in listed
+    assert "speed" in listed
+    taken = run("benchmark", "my.yaml", "--help").stdout
+    assert "--slurm-args" in taken
+    assert "Example: cass benchmark benchmarks/tiny.yaml" in " ".join(taken.split())
+    assert "--rounds" in run("benchmark", "speed", "--help").stdout
+    wrong = run("benchmark", "sped")
+    assert wrong.returncode == 2
+    assert "Did you mean 'speed'?" in wrong.stderr
+    options_first = run("benchmark", "--plan", "gone.yaml")
+    assert options_first.returncode == 2
+    assert "gone.yaml" in options_first.stderr

@@ -30,6 +30,7 @@ def main() -> None:
         if isinstance(left, SystemExit) and left.code != 130:
             raise
         sys.stderr.write(
-            "Stopped. cass pretrain, compare, embed and predict continue with the same command and --resume.\n"
+            "Stopped. cass pretrain, compare, embed and predict continue with the same command and --resume, "
+            "cass benchmark with the same command.\n"
         )
         sys.exit(130)

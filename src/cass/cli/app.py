@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import typer
 
+from cass.benchmark_spec import BenchmarkConfig
+from cass.cli.benchmark_group import SPEC, SpecOrCommand
 from cass.cli.options import command
 from cass.config import (
     CompareConfig,
@@ -114,7 +117,35 @@ def _benchmark_speed(config: SpeedConfig) -> None:
         typer.echo(f"Wrote {config.json_file}")
 
 
-benchmark = typer.Typer(help="Measure cass on this machine.", no_args_is_help=True, rich_markup_mode=None)
+def _benchmark(config: BenchmarkConfig) -> None:
+    from rich.console import Console
+
+    from cass.reports.benchmark_plan import plan_table
+    from cass.workflows.benchmark import run_benchmark
+
+    result = run_benchmark(config)
+    if result.outcome is None:
+        cells = plan_table(result.plan, seconds_left=result.seconds_left)
+        typer.echo(cells.title)  # longer than the table is wide
+        Console().print(replace(cells, title="").rich())
+        return
+    typer.echo(f"Wrote {result.out}: tables.md, tables.tex, claims.md, runs.csv, pretraining.csv and plots")
+    if not result.complete:
+        typer.echo(
+            f"{len(result.outcome.missing)} results are missing; tables.md says why. The same command tries "
+            "again.",
+            err=True,
+        )
+        raise typer.Exit(1)
+
+
+benchmark = typer.Typer(
+    cls=SpecOrCommand,
+    help="Compare methods as a YAML file says, or measure the speed of cass on this machine.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    subcommand_metavar="SPEC.yaml|COMMAND",
+)
 app.add_typer(benchmark, name="benchmark")
 
 
@@ -169,6 +200,15 @@ _add(
     arguments={"data": "[IMAGES]"},
     summary="Do the whole job: pretrain, fine-tune at several label fractions, evaluate beside no pretraining.",
     example="cass compare labels.csv --out runs/compare --epochs 50",
+)
+_add(
+    SPEC,
+    to=benchmark,
+    kind=BenchmarkConfig,
+    run=_benchmark,
+    arguments={"spec": "SPEC.yaml"},
+    summary="Compare methods over data sets, label fractions and seeds; what is finished is kept.",
+    example="cass benchmark benchmarks/tiny.yaml --out runs/tiny",
 )
 _add(
     "speed",

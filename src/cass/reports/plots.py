@@ -27,8 +27,17 @@ PANELS = {
 }
 
 
-def _figure(columns: int, *, width: float = 3.6, height: float = 3.2) -> tuple[Any, list[Any]]:
-    """Make a figure with panels side by side, outside pyplot's global state."""
+def make_panels(columns: int, *, width: float = 3.6, height: float = 3.2) -> tuple[Any, list[Any]]:
+    """Make a figure with panels side by side, outside pyplot's global state.
+
+    Args:
+        columns: Number of panels.
+        width: Width of each, in inches.
+        height: Height of the figure, in inches.
+
+    Returns:
+        The figure and its axes.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width * columns, height), layout="constrained")
@@ -39,7 +48,13 @@ def _figure(columns: int, *, width: float = 3.6, height: float = 3.2) -> tuple[A
     return figure, axes
 
 
-def _save(figure: Any, path: Path) -> None:
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all.
+
+    Args:
+        figure: The figure.
+        path: The file; its folder is made.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     figure.savefig(partial, format="png", dpi=130)
@@ -59,7 +74,7 @@ def plot_pretraining(history: pd.DataFrame, path: Path) -> None:
         there = [name for name in columns if name in history and history[name].notna().any()]
         if there:
             panels[title] = there
-    figure, axes = _figure(max(1, len(panels)))
+    figure, axes = make_panels(max(1, len(panels)))
     for axis, (title, columns) in zip(axes, panels.items(), strict=False):
         for name in columns:
             branch = name.split("/")[0]
@@ -72,7 +87,7 @@ def plot_pretraining(history: pd.DataFrame, path: Path) -> None:
             axis.set_ylim(bottom=0)
         if len(columns) > 1:
             axis.legend(frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_fine_tuning(history: pd.DataFrame, path: Path) -> None:
@@ -83,7 +98,7 @@ def plot_fine_tuning(history: pd.DataFrame, path: Path) -> None:
             ``val/balanced_accuracy``.
         path: PNG file to write.
     """
-    figure, (losses, score) = _figure(2)
+    figure, (losses, score) = make_panels(2)
     for name, label, colour, marker in (
         ("train/loss", "training", COLOURS["cnn"], "o"),
         ("val/loss", "validation (log loss)", COLOURS["transformer"], "s"),
@@ -103,7 +118,7 @@ def plot_fine_tuning(history: pd.DataFrame, path: Path) -> None:
     for axis in (losses, score):
         axis.axvline(best, color="#999999", linestyle=":", linewidth=1)
         axis.xaxis.get_major_locator().set_params(integer=True)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_label_efficiency(
@@ -118,7 +133,7 @@ def plot_label_efficiency(
         metric: Name of the metric.
     """
     branches = list(dict.fromkeys(row.branch for row in rows))
-    figure, axes = _figure(len(branches), height=3.6)
+    figure, axes = make_panels(len(branches), height=3.6)
     ticks = {row.n_labels: f"{100 * row.label_fraction:g}%\n({row.n_labels})" for row in rows}
     for axis, branch in zip(axes, branches, strict=True):
         for start, shift in ((WITH, 0.97), (WITHOUT, 1.03)):
@@ -148,7 +163,7 @@ def plot_label_efficiency(
     axes[0].set_ylabel(NAMES.get(metric, metric))
     axes[0].legend(frameon=False, loc="lower right")
     figure.suptitle(f"{title} (95% intervals)")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_confusion(report: ClassificationReport, path: Path) -> None:
@@ -159,7 +174,7 @@ def plot_confusion(report: ClassificationReport, path: Path) -> None:
         path: PNG file to write.
     """
     size = 2.6 + 0.7 * len(report.classes)
-    figure, (axis,) = _figure(1, width=max(3.6, size), height=max(3.2, size - 0.6))
+    figure, (axis,) = make_panels(1, width=max(3.6, size), height=max(3.2, size - 0.6))
     axis.grid(visible=False)
     places = np.arange(len(report.classes))
     if report.task == "multilabel":
@@ -188,4 +203,4 @@ def plot_confusion(report: ClassificationReport, path: Path) -> None:
         axis.set_xticks(places, report.classes, rotation=30, ha="right")
         axis.set_yticks(places, report.classes)
         axis.set(xlabel="prediction", ylabel="truth")
-    _save(figure, path)
+    save_figure(figure, path)

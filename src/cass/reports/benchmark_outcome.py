@@ -1,0 +1,91 @@
+"""What a benchmark has found, as its tables, claims and plots read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cass.evaluation.bootstrap import Interval
+from cass.evaluation.comparisons import t_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METRIC = "balanced_accuracy"
+SETTING = ["network", "protocol", "batch_size", "epochs"]
+
+
+@dataclass(frozen=True)
+class MissingResult:
+    """A result that is not there, with the reason in one line."""
+
+    data: str
+    network: str
+    method: str
+    batch_size: int
+    epochs: int
+    seed: int
+    protocol: str
+    label_fraction: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a benchmark has found so far.
+
+    Attributes:
+        name: Its name.
+        claim: The method whose difference to each other one is tested.
+        runs: A row for each data set, network, method, batch size, epochs, seed, protocol, label fraction,
+            branch and metric.
+        pretrainings: A row for each pretraining and branch.
+        missing: What is not there.
+        methods: Methods in the order of the file.
+        main: The main batch size and number of epochs.
+        generated: Data sets that cass has drawn itself.
+    """
+
+    name: str
+    claim: str
+    runs: pd.DataFrame
+    pretrainings: pd.DataFrame
+    missing: list[MissingResult]
+    methods: tuple[str, ...]
+    main: tuple[int, int]
+    generated: tuple[str, ...]
+
+
+def share(fraction: float) -> str:
+    """Write a label fraction, such as ``10%``."""
+    return f"{100 * fraction:g}%"
+
+
+def scores(outcome: Outcome) -> pd.DataFrame:
+    """Return the rows of the metric that is compared, balanced accuracy, with the methods in order."""
+    runs = outcome.runs[outcome.runs["metric"] == METRIC]
+    order = {name: place for place, name in enumerate(outcome.methods)}
+    return runs.sort_values("method", key=lambda column: column.map(order), kind="stable")
+
+
+def settings_of(outcome: Outcome) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """Yield each setting with its results, the main batch size and epochs first."""
+    rows = scores(outcome)
+    keys = list(dict.fromkeys(rows[SETTING].itertuples(index=False, name=None)))
+    keys.sort(key=lambda key: ((key[2], key[3]) != outcome.main, key[2], key[3]))
+    for key in keys:
+        yield key, rows[(rows[SETTING] == list(key)).all(axis=1)]
+
+
+def over_seeds(rows: pd.DataFrame) -> Interval:
+    """Average the rows of one place over its seeds, with a 95% t-interval."""
+    return t_interval(rows["value"].to_numpy(dtype=np.float64))
+
+
+def describe(setting: Sequence[Any]) -> str:
+    """Name a setting in words."""
+    network, protocol, batch_size, epochs = setting
+    return f"networks {network}, fine-tuning {protocol}, pretraining batch {batch_size}, epochs {epochs}"
