@@ -221,13 +221,12 @@ def _cell(spec: BenchmarkSpec, data: DataSet, place: Place, *, out: Path, weight
     values = settled | own | {"seed": place.seed, "data": data.source, "devices": 1, "nodes": 1}
     try:
         config = build_config(PretrainConfig, {**values, "out": Path("unnamed")})
-        if entry.pretraining:
-            _check_method(config)
+        resolved = _resolve_method(config) if entry.pretraining else {}
     except CassError as error:
         where = f"The method {place.method!r} on {place.data!r} with the networks {place.network!r}"
         raise ConfigError(f"{where}: {error.what}", error.fix) from None
     ignored = set() if entry.pretraining else set(PretrainConfig.model_fields) - _START - {"seed"}
-    content = _content(config, without=ignored) | weights
+    content = _content(config, without=ignored) | weights | resolved
     content |= {"data": data.digest, "pretraining": entry.pretraining}
     trained = f"-b{config.batch_size}-e{config.epochs}" if entry.pretraining else ""
     name = f"{place.data}-{place.network}-{place.method}{trained}-s{place.seed}-{_hash(content)}"
@@ -246,11 +245,13 @@ def _method(name: str, entry: MethodEntry) -> str:
     raise ConfigError(f"methods.{name}: unknown method {chosen!r}", hint)
 
 
-def _check_method(config: PretrainConfig) -> None:
-    """Find mistakes in a method's settings now rather than hours later."""
-    build_config(METHODS[config.method].Config, config.method_config)
-    if config.views is not None:
-        RECIPES[config.views]
+def _resolve_method(config: PretrainConfig) -> dict[str, Any]:
+    """Settle what a method's own defaults decide; mistakes are found now rather than hours later."""
+    kind = METHODS[config.method]
+    views = config.views or kind.default_views
+    RECIPES[views]
+    own = build_config(kind.Config, config.method_config)
+    return {"method_config": own.model_dump(mode="json"), "views": views}
 
 
 def _tuning(
