@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cass.methods.base import build_method, find_method
+from cass.methods.base import Optimization, build_method, find_method
 from cass.methods.cass import cass_loss
 from cass.models.backbones import BackboneSpec, Branch, build_branch
 
@@ -58,6 +58,12 @@ def test_compares_fresh_heads_of_equal_width_otherwise(classes: tuple[int, int])
     }
     method = build_method(find_method("cass", "cosine"), {"width": 12}, pair)
     assert method.cnn_head.out_features == method.transformer_head.out_features == 12
+
+
+def test_optimisation_is_the_papers() -> None:
+    assert find_method("cass", "cosine").optimization == Optimization(
+        "adam", lr=1e-3, weight_decay=0.0, warmup=0.0
+    )
 
 
 def test_both_branches_see_the_same_view() -> None:

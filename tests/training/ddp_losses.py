@@ -14,7 +14,7 @@ import torch
 from cass.config import PretrainConfig
 from cass.data.dataset import StoredImages
 from cass.data.store import ImageStore
-from cass.methods.base import build_method
+from cass.methods.base import build_method, find_method
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.training.engine import fit
 from cass.training.pretrain import PretrainModule
@@ -44,7 +44,9 @@ def main(out: Path, devices: int, method: str, device: str) -> None:
         "transformer": build_branch(BackboneSpec(name="test_vit", image_size=32), seed=1),
     }
     torch.manual_seed(0)
-    built = build_method(method, {}, branches)
+    built = build_method(find_method(method), {}, branches)
+    start = torch.Generator().manual_seed(0)
+    built.begin({name: torch.randn(IMAGES, part.num_features, generator=start) for name, part in branches.items()})
     pixels = np.random.default_rng(0).integers(0, 256, (IMAGES, 32, 32, 3), dtype=np.uint8)
     module = PretrainModule(
         built,

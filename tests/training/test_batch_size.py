@@ -8,7 +8,7 @@ import torch
 
 from cass.config import PretrainConfig
 from cass.errors import CassError
-from cass.methods.base import Method, build_method
+from cass.methods.base import Method, build_method, find_method
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.training import batch_size
 from cass.training.batch_size import largest_batch
@@ -21,10 +21,10 @@ class Small(torch.nn.Module):
         super().__init__()
         self.inner, self.most = inner, most
 
-    def forward(self, views: list[torch.Tensor]) -> Any:
+    def forward(self, views: list[torch.Tensor], rows: torch.Tensor) -> Any:
         if len(views[0]) > self.most:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return self.inner(views)
+        return self.inner(views, rows)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def method() -> Method:
         "cnn": build_branch(BackboneSpec(name="test_resnet", image_size=32), seed=0),
         "transformer": build_branch(BackboneSpec(name="test_vit", image_size=32), seed=1),
     }
-    return build_method("cass", {"width": 8}, branches)
+    return build_method(find_method("cass", "cosine"), {"width": 8}, branches)
 
 
 def find(

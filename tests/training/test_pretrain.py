@@ -15,7 +15,7 @@ from cass.config import PretrainConfig
 from cass.data.dataset import StoredImages
 from cass.data.store import ImageStore
 from cass.errors import CassError
-from cass.methods.base import Method, build_method
+from cass.methods.base import Method, build_method, find_method
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.training.averaging import EpochAveraging, first_averaged_epoch
 from cass.training.engine import Interrupted, fit
@@ -25,14 +25,16 @@ from cass.transforms.views import build_views
 
 
 def module(tmp_path: Path, **settings: Any) -> PretrainModule:
-    config = PretrainConfig(**{"data": "x", "out": tmp_path, "batch_size": 8, "device": "cpu", **settings})
+    config = PretrainConfig(
+        **{"data": "x", "out": tmp_path, "batch_size": 8, "device": "cpu", "objective": "cosine", **settings}
+    )
     torch.manual_seed(0)
     # ConvNeXt and ViT have no batch statistics, so a step can be repeated exactly.
     branches = {
         "cnn": build_branch(BackboneSpec(name="test_convnext", image_size=32), seed=0),
         "transformer": build_branch(BackboneSpec(name="test_vit", image_size=32), seed=1),
     }
-    method = build_method("cass", {"width": 16}, branches)
+    method = build_method(find_method("cass", "cosine"), {"width": 16}, branches)
     pixels = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
     return PretrainModule(
         method,
@@ -51,11 +53,11 @@ class Recorder(pl.Callback):
         self.epoch_weights: list[torch.Tensor] = []
 
     def on_train_batch_start(self, trainer: pl.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
-        self.views = module.views(batch)
+        self.views, self.rows = module.views(batch), batch.rows
 
     def on_after_backward(self, trainer: pl.Trainer, module: Any) -> None:
         weight = probe(module.method)
-        (fresh,) = torch.autograd.grad(module.method(self.views).loss, weight)
+        (fresh,) = torch.autograd.grad(module.method(self.views, self.rows).loss, weight)
         self.gradients.append((weight.grad.clone(), fresh))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
@@ -164,6 +166,7 @@ def test_gradient_checkpointing_changes_no_gradient(tmp_path: Path) -> None:
     gradients = []
     for checkpointing in (False, True):
         subject = module(tmp_path, gradient_checkpointing=checkpointing)
-        subject.method([torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))]).loss.backward()
+        view = torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+        subject.method([view], torch.arange(8)).loss.backward()
         gradients.append(probe(subject.method).grad)
     torch.testing.assert_close(gradients[0], gradients[1])

@@ -14,7 +14,6 @@ import torch
 from cass.config import SpeedConfig
 from cass.data.dataset import Images, StoredImages
 from cass.methods.base import build_method, find_method
-from cass.models.backbones import Branch
 from cass.speed.contestants import Stopwatch, Timing, networks, pretrain_config, synchronize
 from cass.training.engine import fit
 from cass.training.hardware import torch_device
@@ -70,17 +69,12 @@ class Loop:
         self.device = torch_device(self.config)
         self.batch = config.batch_size
         self.images, self.rows = images, rows
-        branches: dict[str, Branch] = dict(networks(self.config).items())
-        self.method = build_method(find_method("cass"), {}, branches)
-        # Any targets do: what is timed is the step.
-        start = torch.Generator().manual_seed(config.seed)
-        self.method.begin(
-            {name: torch.randn(len(rows), part.num_features, generator=start) for name, part in branches.items()}
-        )
+        self.method = build_method(find_method("cass"), {}, dict(networks(self.config).items()))
 
     def run(self, steps: int) -> Timing:
         """Do two steps more than asked; the first two are not timed."""
         rows = sorted(self.rows[index % len(self.rows)] for index in range((steps + WARM_UP) * self.batch))
+        self._begin(len(rows))
         module = _Pretraining(
             self.method,
             config=self.config,
@@ -92,3 +86,13 @@ class Loop:
         with tempfile.TemporaryDirectory() as folder:
             fit(module, settings=self.config, epochs=1, callbacks=[clock], logs=Path(folder) / "logs")
         return Timing(steps * self.batch, clock.seconds, clock.waited)
+
+    def _begin(self, count: int) -> None:
+        """Give the method a start of its images; any will do, since what is timed is the step."""
+        draw = torch.Generator().manual_seed(0)
+        self.method.begin(
+            {
+                name: torch.randn(count, branch.num_features, generator=draw)
+                for name, branch in self.method.branches().items()
+            }
+        )

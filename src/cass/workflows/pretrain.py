@@ -127,6 +127,9 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
     )
     method = _build(config, inputs)
     log.info("%s: %s.", config.method, describe_start(config, BRANCHES))
+    images = StoredImages(inputs.images, train)
+    if method.uses_start:
+        _show_start(method, images, device=local_device(config))
     recipe = RECIPES[config.views or method.default_views]
     batch_size = _batch_size(config, method, views=recipe.views, images=len(train))
     if main:
@@ -147,9 +150,6 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
         ),
         say=log.warning,
     )
-    images = StoredImages(inputs.images, train)
-    if method.uses_start:
-        _show_start(method, images, device=local_device(config))
     module = PretrainModule(
         method,
         config=config,
