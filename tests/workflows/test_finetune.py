@@ -30,11 +30,13 @@ def test_each_branch_saves_its_own_network(tuned: Path) -> None:
         timm.create_model(network, num_classes=3, **extra).load_state_dict(state)
 
 
-def test_fine_tuning_moves_away_from_the_pretrained_weights(scans: Path, pretrained: Path, tmp_path: Path) -> None:
-    longer = FAST | {"epochs": 8, "lr": 3e-3, "branch": "cnn"}
+def test_fine_tuning_moves_away_from_the_pretrained_weights(scans: Path, tmp_path: Path) -> None:
+    # The published loss leaves room above the probe; so do none of the joint targets' features on these scans.
+    pretrained = cass.pretrain(scans, out=tmp_path / "pretrain", objective="cosine", **TINY).out
+    longer = FAST | {"epochs": 6, "lr": 3e-3, "branch": "transformer"}
     out = cass.finetune(pretrained, labels=scans, out=tmp_path / "tuned", **longer).out
-    assert json.loads((out / "summary.json").read_text())["branches"]["cnn"]["best_epoch"] > 0
-    before, after = (load_file(run / "checkpoints" / "cnn.safetensors") for run in (pretrained, out))
+    assert json.loads((out / "summary.json").read_text())["branches"]["transformer"]["best_epoch"] > 0
+    before, after = (load_file(run / "checkpoints" / "transformer.safetensors") for run in (pretrained, out))
     moved = [name for name in before if not torch.equal(before[name], after[name])]
     assert len(moved) > len(before) / 2
 
