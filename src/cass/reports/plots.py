@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Okabe & Ito's colours, which people with colour-blindness tell apart.
 COLOURS = {"cnn": "#0072B2", "transformer": "#D55E00", WITH: "#0072B2", WITHOUT: "#7F7F7F"}
+LOSSES = {"train/loss": "training", "val/loss": "validation (log loss)"}
 MARKERS = {"cnn": "o", "transformer": "s", WITH: "o", WITHOUT: "s"}
 PANELS = {
     "loss": "Loss",
@@ -94,16 +95,15 @@ def plot_fine_tuning(history: pd.DataFrame, path: Path) -> None:
     """Draw the losses and the validation balanced accuracy of a fine-tuning by epoch.
 
     Args:
-        history: Columns ``epoch`` (0 is the linear probe), ``train/loss``, ``val/loss``,
-            ``val/balanced_accuracy``.
+        history: Columns ``epoch``, ``train/loss``, ``val/loss``, ``val/balanced_accuracy``.
         path: PNG file to write.
     """
     figure, (losses, score) = make_panels(2)
-    for name, label, colour, marker in (
-        ("train/loss", "training", COLOURS["cnn"], "o"),
-        ("val/loss", "validation (log loss)", COLOURS["transformer"], "s"),
+    for name, colour, marker in (
+        ("train/loss", COLOURS["cnn"], "o"),
+        ("val/loss", COLOURS["transformer"], "s"),
     ):
-        losses.plot(history["epoch"], history[name], color=colour, marker=marker, markersize=4, label=label)
+        losses.plot(history["epoch"], history[name], color=colour, marker=marker, markersize=4, label=LOSSES[name])
     losses.set(title="Loss", xlabel="epoch")
     losses.legend(frameon=False)
     score.plot(
