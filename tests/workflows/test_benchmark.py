@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,21 @@ def test_the_plan_writes_nothing(place: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_method_with_one_branch_has_no_rows_for_the_other(finished: Path, place: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished, out)
+    for path in out.glob("cells/*-cass-*/pretrain/checkpoints/cnn.safetensors"):
+        path.unlink()  # as a method leaves it that trains the Transformer alone
+    grids = {"both": {"label_fractions": [0.7]}, "cnn": {"label_fractions": [0.8], "branches": ["cnn"]}}
+    result = cass.benchmark(write(place, methods={"cass": SPEC["methods"]["cass"]}, grids=grids), out=out)
+    assert result.complete
+    assert result.outcome is not None
+    assert not result.outcome.missing
+    assert set(zip(result.outcome.runs["label_fraction"], result.outcome.runs["branch"], strict=True)) == {
+        (0.7, "transformer")
+    }
+
+
 def test_a_folder_of_something_else_is_left_alone(place: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").touch()
     with pytest.raises(OutputError, match="folder of a benchmark"):
@@ -174,6 +190,7 @@ def same_results(first: Path, second: Path) -> None:
     pd.testing.assert_frame_equal(first_rows, second_rows, check_exact=False, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_processes_side_by_side_find_the_same(finished: Path, place: Path, tmp_path: Path) -> None:
     result = cass.benchmark(write(place), out=tmp_path / "out", jobs=2)
     assert result.complete
@@ -181,6 +198,7 @@ def test_processes_side_by_side_find_the_same(finished: Path, place: Path, tmp_p
     assert "Pretraining" in next((result.out / "cells").glob("*-cass-*/log.txt")).read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("submitit") is None, reason="submitit is not installed")
 def test_jobs_through_submitit_find_the_same(
     finished: Path, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

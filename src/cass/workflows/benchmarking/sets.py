@@ -64,6 +64,8 @@ def read_set(name: str, entry: DataEntry, *, folder: Path, out: Path) -> DataSet
         DataError: The set cannot be read or has no labels.
         ConfigError: A class is asked for that it does not have.
     """
+    if entry.classes and entry.source == GENERATED:
+        raise _no_choice(name)
     columns = tuple(entry.settings().get("label_columns", ()))
     source = entry.source if entry.source == GENERATED else str(_path(entry.source, folder))
     manifest = load_manifest(source, label_columns=columns)
@@ -71,11 +73,8 @@ def read_set(name: str, entry: DataEntry, *, folder: Path, out: Path) -> DataSet
         raise DataError(f"{entry.source} has no labels", "A benchmark fine-tunes: give a set with labels.")
     if not entry.classes:
         return DataSet(name, source, _digest(manifest), manifest.generated)
-    if manifest.generated or manifest.task == "multilabel":
-        raise ConfigError(
-            f"classes of the data set {name!r} cannot be chosen",
-            "Leave 'classes' out for the generated set and for multi-label sets.",
-        )
+    if manifest.task == "multilabel":
+        raise _no_choice(name)
     for label in entry.classes:
         if label not in manifest.classes:
             hint = did_you_mean(label, manifest.classes) or f"It has: {', '.join(manifest.classes)}."
@@ -85,6 +84,13 @@ def read_set(name: str, entry: DataEntry, *, folder: Path, out: Path) -> DataSet
     # Not among the cells: the CSV holds the paths of this machine.
     path = out.resolve() / "data" / f"{name}.csv"
     return DataSet(name, str(path), _digest(part), False, _table(part))
+
+
+def _no_choice(name: str) -> ConfigError:
+    return ConfigError(
+        f"classes of the data set {name!r} cannot be chosen",
+        "Leave 'classes' out for the generated set and for multi-label sets.",
+    )
 
 
 def _path(text: str, folder: Path) -> Path:

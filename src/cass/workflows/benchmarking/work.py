@@ -175,7 +175,11 @@ def _finetune(cell: Cell, tuning: Tuning, out: Path) -> None:
 
     there = list(branch_files(cell.config.out))
     if tuning.alone is not None and tuning.alone not in there:
-        raise CassError(f"{cell.method} trains no {tuning.alone} branch", "Leave that branch out of its grid.")
+        log.info("%s trains no %s branch: there is nothing to fine-tune.", cell.method, tuning.alone)
+        (out / REPORT).parent.mkdir(parents=True, exist_ok=True)
+        write_json(out / SUMMARY, {})
+        write_json(out / REPORT, {})
+        return
     branch = tuning.alone or ("both" if len(there) == 2 else there[0])
     config = FinetuneConfig(**tuning.settings | {"run": cell.config.out, "out": out, "branch": branch})
     if not (out / SUMMARY).is_file():
