@@ -11,7 +11,7 @@ from cass.errors import CassError
 
 def main() -> None:
     """Run the command line and leave the process: code 0, 2 for what the user can mend, 130 for Ctrl-C."""
-    # Threads that spin while they wait slow training five times over beside any other work on the machine.
+    # Threads that spin while they wait slow training several times over beside any other work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
     from cass.cli.app import app
 

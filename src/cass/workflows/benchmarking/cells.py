@@ -7,7 +7,7 @@ import itertools
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -24,6 +24,7 @@ from cass.config import (
 )
 from cass.errors import CassError, ConfigError, did_you_mean
 from cass.methods import METHODS
+from cass.methods.base import find_method
 from cass.transforms.recipes import RECIPES
 from cass.workflows.benchmarking.sets import DIGITS, DataSet, find_weights, read_set
 
@@ -247,11 +248,12 @@ def _method(name: str, entry: MethodEntry) -> str:
 
 def _resolve_method(config: PretrainConfig) -> dict[str, Any]:
     """Settle what a method's own defaults decide; mistakes are found now rather than hours later."""
-    kind = METHODS[config.method]
+    kind = find_method(config.method, config.objective)
     views = config.views or kind.default_views
     RECIPES[views]
     own = build_config(kind.Config, config.method_config)
-    return {"method_config": own.model_dump(mode="json"), "views": views}
+    optimization = asdict(kind.optimization)  # what is left open in the settings
+    return {"method_config": own.model_dump(mode="json"), "views": views, "optimization": optimization}
 
 
 def _tuning(
