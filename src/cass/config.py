@@ -13,8 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cass.errors import ConfigError, did_you_mean
-
-Branches = Literal["cnn", "transformer", "both"]
+from cass.types import Branches
 
 _DATA = (
     "Images: a folder (any nesting, or one sub-folder a class), a CSV with the columns "
@@ -100,6 +99,9 @@ class PretrainConfig(LabelSettings, CacheSettings, TrainSettings):
     )
     method_config: dict[str, Any] = Field(
         default_factory=dict, description="Settings of the method itself, as YAML: '{width: 1000}'."
+    )
+    branch: Branches = Field(
+        "both", description="Branch to pretrain; cass itself needs both, other methods train each by itself."
     )
     cnn: str = Field("resnet50", description="CNN branch: any timm convolutional network.")
     transformer: str = Field(

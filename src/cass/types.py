@@ -17,8 +17,11 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 BranchName: TypeAlias = Literal["cnn", "transformer"]
 BRANCHES: tuple[BranchName, ...] = ("cnn", "transformer")
 
+Branches: TypeAlias = Literal["cnn", "transformer", "both"]
+"""A choice of branches."""
+
 Views: TypeAlias = "list[Tensor]"
-"""One float tensor (B, C, H, W) in [0, 1] for each view of the same B images."""
+"""One float tensor (B, C, H, W) in [0, 1] for each view of the same B images; those of full size come first."""
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,14 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
+from cass.errors import ConfigError
 from cass.seeds import uniform_numbers
-from cass.transforms.recipes import RECIPES, Step, ViewRecipe
+from cass.transforms.recipes import RECIPES, Step, ViewKind, ViewRecipe, fit_recipe
 from cass.transforms.views import (
     brightness,
     build_views,
     contrast,
+    crop_matrix,
     perspective_matrix,
     rotation_matrix,
     saturation,
@@ -25,6 +27,12 @@ BILINEAR = InterpolationMode.BILINEAR
 
 def noise(count: int = 4, *, channels: int = 3, side: int = 48) -> torch.Tensor:
     return torch.rand(count, channels, side, side, generator=torch.Generator().manual_seed(0))
+
+
+def one(images: torch.Tensor, step: Step) -> torch.Tensor:
+    """Apply a step to images."""
+    (view,) = build_views(ViewRecipe("one", (ViewKind((step,)),)))(images, 0, range(len(images)))
+    return view
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
@@ -46,28 +54,33 @@ def test_a_view_depends_on_its_image_number_and_seed_alone(name: str) -> None:
 def test_views_keep_shape_range_and_input(name: str, channels: int) -> None:
     images = noise(16, channels=channels, side=24)
     before = images.clone()
-    (view,) = build_views(RECIPES[name])(images, 0, range(16))
-    assert view.shape == images.shape
-    assert 0.0 <= float(view.min()) <= float(view.max()) <= 1.0
+    views = build_views(RECIPES[name], tile=8)(images, 0, range(16))
+    sides = [view.shape[-1] for view in views]
+    assert len(views) == RECIPES[name].views
+    assert sides == [24] * (len(views) - RECIPES[name].small) + [8] * RECIPES[name].small
+    for view in views:
+        assert view.shape[:2] == images.shape[:2]
+        assert 0.0 <= float(view.min()) <= float(view.max()) <= 1.0
     assert torch.equal(images, before)
 
 
 def test_the_published_chances() -> None:
     images = torch.linspace(0, 1, 16 * 16).reshape(1, 1, 16, 16).repeat(1000, 1, 1, 1) * 0.5
-    for step in RECIPES["paper"].steps:
-        (view,) = build_views(ViewRecipe("one", (step,)))(images, 0, range(1000))
+    for step in RECIPES["paper"].kinds[0].steps:
+        view = one(images, step)
         assert float((view != images).flatten(1).any(dim=1).float().mean()) == pytest.approx(0.3, abs=0.05)
 
 
 def test_brightness_changes_by_at_most_a_fifth() -> None:
-    make = build_views(ViewRecipe("bright", (Step(chance=1.0, brightness=0.2),)))
-    factors = make(torch.full((200, 3, 4, 4), 0.5), 0, range(200))[0].mean(dim=(1, 2, 3)) / 0.5
+    bright = one(torch.full((200, 3, 4, 4), 0.5), Step(chance=1.0, brightness=0.2))
+    factors = bright.mean(dim=(1, 2, 3)) / 0.5
     assert 0.8 <= float(factors.min()) < 0.82
     assert 1.18 < float(factors.max()) <= 1.2
 
 
 def test_two_views_of_an_image_differ() -> None:
-    first, second = build_views(ViewRecipe("two", RECIPES["microscopy"].steps, views=2))(noise(), 0, range(4))
+    recipe = fit_recipe(RECIPES["microscopy"], views=2, takes_small=False)
+    first, second = build_views(recipe)(noise(), 0, range(4))
     assert not torch.equal(first, second)
 
 
@@ -115,7 +128,7 @@ def test_colours_match_torchvision_image_by_image(operation: object, reference: 
 def test_hue_turns_by_at_most_its_share() -> None:
     red = torch.zeros(64, 3, 4, 4)
     red[:, 0] = 1.0
-    (view,) = build_views(ViewRecipe("hue", (Step(chance=1.0, hue=0.05),)))(red, 0, range(64))
+    view = one(red, Step(chance=1.0, hue=0.05))
     strongest = view.amax(dim=(2, 3))
     assert float(strongest[:, 0].min()) == pytest.approx(1.0, abs=1e-5)
     assert 0.2 < float(strongest[:, 1:].max()) <= 6 * 0.05 + 1e-5
@@ -123,8 +136,35 @@ def test_hue_turns_by_at_most_its_share() -> None:
 
 def test_a_crop_leaves_a_constant_image_constant() -> None:
     images = torch.full((32, 3, 16, 16), 0.4)
-    (view,) = build_views(ViewRecipe("crop", (Step(chance=1.0, crop=0.3),)))(images, 0, range(32))
+    view = one(images, Step(chance=1.0, crop=0.3))
     torch.testing.assert_close(view, images)
+
+
+def test_a_small_view_is_the_crop_that_torchvision_scales() -> None:
+    images, draws = noise(1, side=64), iter(torch.tensor([[0.5], [0.5], [0.25], [0.75]]))
+    matrix = crop_matrix(0.25, 0.25, 64, 32, lambda: next(draws))  # a quarter of the area, square: 32 px
+    small = warp(images, matrix, side=32)
+    torch.testing.assert_close(small, images[:, :, 24:56, 8:40], rtol=0, atol=1e-4)
+    areas = crop_matrix(0.05, 0.4, 64, 32, lambda: torch.rand(500, generator=torch.Generator().manual_seed(0)))
+    shares = 0.25 / (areas[:, 0, 0] * areas[:, 1, 1])  # the zoom is 32 / 64 over the crop's share of each side
+    assert 0.05 <= float(shares.min()) < 0.06
+    assert 0.38 < float(shares.max()) <= 0.4 + 1e-5
+
+
+def test_grey_and_inverted_images_match_torchvision() -> None:
+    images = noise()
+    torch.testing.assert_close(
+        one(images, Step(chance=1.0, grey=True)), F.rgb_to_grayscale(images, num_output_channels=3)
+    )
+    inverted = F.solarize(images, threshold=128 / 255)
+    torch.testing.assert_close(one(images, Step(chance=1.0, solarize=True)), inverted)
+
+
+def test_views_that_a_method_cannot_take_are_named() -> None:
+    with pytest.raises(ConfigError, match="--views dino makes 8 views of an image; the method takes 1"):
+        fit_recipe(RECIPES["dino"], views=1, takes_small=False)
+    with pytest.raises(ConfigError, match="the method takes 2"):
+        fit_recipe(RECIPES["swav"], views=2, takes_small=False)
 
 
 def test_random_numbers_are_uniform_and_independent() -> None:

@@ -15,7 +15,7 @@ from cass.config import Settings, build_config
 from cass.errors import ConfigError
 from cass.models.backbones import Branch
 from cass.registry import Registry
-from cass.types import ParamGroup, StepOutput, Views
+from cass.types import BRANCHES, Branches, BranchName, ParamGroup, StepOutput, Views
 
 
 class MethodConfig(Settings):
@@ -50,12 +50,18 @@ class Method(nn.Module):
         default_views: View recipe where the user names none.
         optimization: Optimiser and rates where the user leaves them open.
         uses_start: Whether :meth:`begin` is to be called before the first step.
+        takes: The choices of branches that it can train.
+        views: Views of full size that it takes of an image.
+        takes_small: Whether it takes smaller views besides.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
     default_views: ClassVar[str] = "paper"
     optimization: ClassVar[Optimization] = Optimization("adam", lr=1e-3)
     uses_start: ClassVar[bool] = False
+    takes: ClassVar[tuple[Branches, ...]] = ("both",)
+    views: ClassVar[int] = 1
+    takes_small: ClassVar[bool] = False
 
     def __init__(self, config: Any, branches: dict[str, Branch]) -> None:
         super().__init__()
@@ -72,7 +78,8 @@ class Method(nn.Module):
         """Compute the loss of one batch.
 
         Args:
-            views: One float tensor (B, C, S, S) in [0, 1] for each view of the same B images.
+            views: One float tensor (B, C, V, V) in [0, 1] for each view of the same B images, those of full
+                size first.
             rows: Numbers (B,) of the images among the N training images.
 
         Returns:
@@ -118,6 +125,24 @@ def find_method(name: str, objective: str | None = None) -> type[Method]:
             f"--method {name} has no --objective {objective!r}", "Drop --objective, or use --method cass."
         )
     return OBJECTIVES[objective]
+
+
+def branch_names(kind: type[Method], name: str, branch: Branches) -> tuple[BranchName, ...]:
+    """Return the branches to train.
+
+    Args:
+        kind: The method.
+        name: Its name.
+        branch: What the user chose.
+
+    Raises:
+        ConfigError: For branches that the method cannot train.
+    """
+    if branch not in kind.takes:
+        raise ConfigError(
+            f"--method {name} cannot train --branch {branch}", f"Use --branch {' or '.join(kind.takes)}."
+        )
+    return BRANCHES if branch == "both" else (branch,)
 
 
 def build_method(kind: type[Method], settings: dict[str, Any], branches: dict[str, Branch]) -> Method:

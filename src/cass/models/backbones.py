@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +76,11 @@ class Branch(nn.Module):
         """Set the channel means and standard deviations of the input in [0, 1], C numbers each."""
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1), persistent=False)
+
+    @property
+    def patch_size(self) -> int | None:
+        """Side of the patches that a Transformer cuts images into, in pixels; None for a CNN."""
+        return patch_size(self.backbone)
 
     def checkpoint_gradients(self) -> None:
         """Compute activations a second time in the backward pass instead of keeping them.
@@ -194,13 +200,24 @@ def _creation_error(spec: BackboneSpec, error: Exception) -> ModelError:
     return ModelError(f"{spec.option} {spec.name!r} cannot be built: {reason}", f"Check {spec.option}-args.")
 
 
-def _check_patch_size(network: Any, spec: BackboneSpec) -> None:
-    """Refuse an image size that the patches of a Transformer do not tile: timm would cut the rest away."""
+def patch_size(network: Any) -> int | None:
+    """Return the side of the patches that a timm network cuts images into, in pixels; None for a CNN."""
     patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
     if patch is None:
-        return
-    side = int(patch[0] if isinstance(patch, tuple | list) else patch)
-    if spec.image_size % side:
+        return None
+    return int(patch[0] if isinstance(patch, tuple | list) else patch)
+
+
+def tile_of(module: nn.Module) -> int:
+    """Return what the side of any image must be a multiple of for every branch in a module, in pixels."""
+    sides = [part.patch_size or 1 for part in module.modules() if isinstance(part, Branch)]
+    return math.lcm(*sides)
+
+
+def _check_patch_size(network: Any, spec: BackboneSpec) -> None:
+    """Refuse an image size that the patches of a Transformer do not tile: timm would cut the rest away."""
+    side = patch_size(network)
+    if side is not None and spec.image_size % side:
         low = spec.image_size // side * side
         sizes = " or ".join(str(size) for size in (low, low + side) if size)
         raise ModelError(

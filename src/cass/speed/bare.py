@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cass.config import SpeedConfig
 from cass.speed.contestants import Timing, adam, autocast, networks, pretrain_config, synchronize
-from cass.training.hardware import torch_device
+from cass.training.hardware import keep_freed_memory, torch_device
 
 
 class Bare:
@@ -19,6 +19,7 @@ class Bare:
     """
 
     def __init__(self, config: SpeedConfig) -> None:
+        keep_freed_memory()  # as training does
         self.config = pretrain_config(config)
         self.device = torch_device(self.config)
         self.batch = config.batch_size

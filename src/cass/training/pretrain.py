@@ -14,6 +14,7 @@ from cass.config import PretrainConfig
 from cass.data.dataset import Batch, EpochBatches, StoredImages, to_images, train_loader
 from cass.errors import CassError
 from cass.methods.base import Method, Optimization
+from cass.models.backbones import Branch
 from cass.training.batches import BatchModule
 from cass.training.hardware import accelerator, workers
 from cass.training.optim import build_optimizer, cosine_schedule
@@ -49,8 +50,10 @@ class PretrainModule(BatchModule):
         self.config = config
         self.images = images
         self.batch_size = batch_size
-        for name, branch in method.branches().items():
-            if name == "cnn":
+        for branch in method.modules():
+            if not isinstance(branch, Branch):
+                continue
+            if branch.patch_size is None:
                 branch.to(memory_format=torch.channels_last)
             if config.gradient_checkpointing:
                 branch.checkpoint_gradients()

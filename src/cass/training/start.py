@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cass.config import PretrainConfig
+from cass.errors import ModelError
 from cass.models.backbones import BackboneSpec, Branch, build_branch
 from cass.seeds import derive_seed
 from cass.types import BranchName
@@ -23,12 +25,13 @@ def branch_spec(config: PretrainConfig, name: BranchName) -> BackboneSpec:
     )
 
 
-def start_branch(config: PretrainConfig, name: BranchName) -> Branch:
+def start_branch(config: PretrainConfig, name: BranchName, *, several_sizes: bool = False) -> Branch:
     """Build a branch as a pretraining run starts it.
 
     Args:
         config: Settings of the run.
         name: ``cnn`` or ``transformer``.
+        several_sizes: Whether images of other sizes than the configured one will pass through it.
 
     Returns:
         The branch; the same for the same configuration.
@@ -36,7 +39,18 @@ def start_branch(config: PretrainConfig, name: BranchName) -> Branch:
     Raises:
         ModelError: Where the network or its weights cannot be had.
     """
-    return build_branch(branch_spec(config, name), seed=derive_seed(config.seed, name))
+    spec = branch_spec(config, name)
+    if several_sizes and name == "transformer":
+        spec = replace(spec, args={**spec.args, "dynamic_img_size": True})
+    try:
+        return build_branch(spec, seed=derive_seed(config.seed, name))
+    except ModelError as error:
+        if "dynamic_img_size" not in error.what:
+            raise
+        raise ModelError(
+            f"{spec.option} {spec.name!r} takes images of one size, and these views have two",
+            "Use --views paper, or a plain vision Transformer.",
+        ) from None
 
 
 def uses_image_statistics(config: PretrainConfig, name: BranchName, *, bits: int) -> bool:

@@ -6,9 +6,10 @@ backbones may differ in it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from cass.errors import ConfigError
 from cass.registry import Registry
 
 
@@ -22,8 +23,11 @@ class Step:
         contrast: Most relative change of contrast.
         saturation: Most relative change of saturation; of RGB images only.
         hue: Most turn of the hue, as a share of the colour circle; of RGB images only.
+        grey: Whether the colours go; of RGB images only.
         blur: Greatest standard deviation of a Gaussian blur, as a share of the side.
-        crop: Smallest share of the area that a random crop keeps before it is scaled up; 1 keeps all.
+        solarize: Whether values from the middle of the range on are inverted.
+        crop: Smallest share of the area that a random crop keeps before it is scaled to the view; 1 keeps all.
+        crop_most: Greatest share of the area that it keeps.
         perspective: Most distortion of the corners, as a share of half the side.
         degrees: Most rotation to either side, in degrees.
         flip: Axis to mirror along.
@@ -34,11 +38,33 @@ class Step:
     contrast: float = 0.0
     saturation: float = 0.0
     hue: float = 0.0
+    grey: bool = False
     blur: float = 0.0
+    solarize: bool = False
     crop: float = 1.0
+    crop_most: float = 1.0
     perspective: float = 0.0
     degrees: float = 0.0
     flip: Literal["", "horizontal", "vertical"] = ""
+
+
+@dataclass(frozen=True)
+class ViewKind:
+    """Views of an image that are made alike.
+
+    Attributes:
+        steps: What is done, in order.
+        count: Number of views.
+        size: Side as a share of the images' side, in (0, 1]; below 1 the first step is a crop of every image.
+    """
+
+    steps: tuple[Step, ...]
+    count: int = 1
+    size: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.size < 1 and not (self.steps and self.steps[0].crop < 1 and self.steps[0].chance == 1):
+            raise ValueError("small views start with a crop of every image")
 
 
 @dataclass(frozen=True)
@@ -47,20 +73,53 @@ class ViewRecipe:
 
     Attributes:
         name: Name of the recipe.
-        steps: What is done, in order.
-        views: Number of views an image.
+        kinds: The views, those of full size first.
     """
 
     name: str
-    steps: tuple[Step, ...]
-    views: int = 1
+    kinds: tuple[ViewKind, ...]
+
+    @property
+    def views(self) -> int:
+        """Number of views an image."""
+        return sum(kind.count for kind in self.kinds)
+
+    @property
+    def small(self) -> int:
+        """Number of views below full size."""
+        return sum(kind.count for kind in self.kinds if kind.size < 1)
 
 
 RECIPES: Registry[ViewRecipe] = Registry("view recipe")
 
 
+def fit_recipe(recipe: ViewRecipe, *, views: int, takes_small: bool) -> ViewRecipe:
+    """Fit a recipe to what a method takes.
+
+    Args:
+        recipe: The recipe; one of a single view is drawn as often as is needed.
+        views: Views of full size that the method takes.
+        takes_small: Whether it takes smaller ones besides.
+
+    Returns:
+        The recipe, of so many views.
+
+    Raises:
+        ConfigError: Where it makes other views.
+    """
+    if recipe.views == 1:
+        (kind,) = recipe.kinds
+        return replace(recipe, kinds=(replace(kind, count=views),))
+    if recipe.views - recipe.small != views or (recipe.small and not takes_small):
+        raise ConfigError(
+            f"--views {recipe.name} makes {recipe.views} views of an image; the method takes {views}",
+            "Leave --views out, or use one of a single view, such as paper.",
+        )
+    return recipe
+
+
 def _register(name: str, *steps: Step) -> None:
-    RECIPES.register(name)(ViewRecipe(name=name, steps=steps))
+    RECIPES.register(name)(ViewRecipe(name, (ViewKind(steps),)))
 
 
 _register("none")
@@ -99,3 +158,110 @@ _register(
     Step(chance=0.8, brightness=0.2, contrast=0.2, saturation=0.1),
     Step(chance=0.2, blur=0.01),
 )
+
+# What follows are the views of other methods, with the numbers of lightly's default transforms, whose blur of up
+# to 2 pixels is meant for sides of 224, or of 96 in small views.
+_FLIP = Step(chance=0.5, flip="horizontal")
+_GREY = Step(chance=0.2, grey=True)
+_BLUR, _BLUR_SMALL = 2 / 224, 2 / 96
+_SMALL = 96 / 224
+
+
+def _jitter(strength: float, *, brightness: float, contrast: float, saturation: float, hue: float) -> Step:
+    return Step(
+        chance=0.8,
+        brightness=strength * brightness,
+        contrast=strength * contrast,
+        saturation=strength * saturation,
+        hue=strength * hue,
+    )
+
+
+def _crop(smallest: float, most: float = 1.0) -> Step:
+    return Step(chance=1.0, crop=smallest, crop_most=most)
+
+
+_STRONG = _jitter(1.0, brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2)
+_MILD = _jitter(0.5, brightness=0.8, contrast=0.8, saturation=0.4, hue=0.2)
+_EVEN = _jitter(1.0, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
+
+# Chen et al., A Simple Framework for Contrastive Learning, ICML 2020, appendix A.
+RECIPES.register("simclr")(
+    ViewRecipe(
+        "simclr",
+        (ViewKind((_crop(0.08), _FLIP, _STRONG, _GREY, Step(chance=0.5, blur=_BLUR)), count=2),),
+    )
+)
+# Grill et al., Bootstrap Your Own Latent, NeurIPS 2020, appendix B; Barlow Twins and MoCo v3 use the same.
+RECIPES.register("byol")(
+    ViewRecipe(
+        "byol",
+        (
+            ViewKind((_crop(0.08), _FLIP, _MILD, _GREY, Step(chance=1.0, blur=_BLUR))),
+            ViewKind(
+                (
+                    *(_crop(0.08), _FLIP, _MILD, _GREY),
+                    *(Step(chance=0.1, blur=_BLUR), Step(chance=0.2, solarize=True)),
+                )
+            ),
+        ),
+    )
+)
+# Chen & He, Exploring Simple Siamese Representation Learning, CVPR 2021, section 3.
+RECIPES.register("simsiam")(
+    ViewRecipe(
+        "simsiam",
+        (ViewKind((_crop(0.2), _FLIP, _EVEN, _GREY, Step(chance=0.5, blur=_BLUR)), count=2),),
+    )
+)
+# Bardes et al., VICReg, ICLR 2022, appendix C.1.
+RECIPES.register("vicreg")(
+    ViewRecipe(
+        "vicreg",
+        (
+            ViewKind(
+                (
+                    *(_crop(0.08), _FLIP, _MILD, _GREY),
+                    *(Step(chance=0.1, solarize=True), Step(chance=0.5, blur=_BLUR)),
+                ),
+                count=2,
+            ),
+        ),
+    )
+)
+# Caron et al., Emerging Properties in Self-Supervised Vision Transformers, ICCV 2021; LeJEPA uses the same.
+RECIPES.register("dino")(
+    ViewRecipe(
+        "dino",
+        (
+            ViewKind((_crop(0.4), _FLIP, _MILD, _GREY, Step(chance=1.0, blur=_BLUR))),
+            ViewKind(
+                (
+                    *(_crop(0.4), _FLIP, _MILD, _GREY),
+                    *(Step(chance=0.1, blur=_BLUR), Step(chance=0.2, solarize=True)),
+                )
+            ),
+            ViewKind(
+                (_crop(0.05, 0.4), _FLIP, _MILD, _GREY, Step(chance=0.5, blur=_BLUR_SMALL)),
+                count=6,
+                size=_SMALL,
+            ),
+        ),
+    )
+)
+# Caron et al., Unsupervised Learning of Visual Features by Contrasting Cluster Assignments, NeurIPS 2020.
+RECIPES.register("swav")(
+    ViewRecipe(
+        "swav",
+        (
+            ViewKind((_crop(0.14), _FLIP, _STRONG, _GREY, Step(chance=0.5, blur=_BLUR)), count=2),
+            ViewKind(
+                (_crop(0.05, 0.14), _FLIP, _STRONG, _GREY, Step(chance=0.5, blur=_BLUR_SMALL)),
+                count=6,
+                size=_SMALL,
+            ),
+        ),
+    )
+)
+# He et al., Masked Autoencoders Are Scalable Vision Learners, CVPR 2022, section 4.1.
+_register("mae", _crop(0.2), _FLIP)

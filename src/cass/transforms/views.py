@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cass.seeds import derive_seed, uniform_numbers
-from cass.transforms.recipes import Step, ViewRecipe
+from cass.transforms.recipes import Step, ViewKind, ViewRecipe
 
 MakeViews = Callable[[Tensor, int, "Sequence[int] | NDArray[np.int64]"], list[Tensor]]
 Draw = Callable[[], Tensor]
@@ -20,44 +20,60 @@ DRAWS = 20  # the most random numbers that one step takes for an image
 _GREY = (0.2989, 0.587, 0.114)  # ITU-R BT.601, as torchvision rounds it
 
 
-def build_views(recipe: ViewRecipe) -> MakeViews:
+def build_views(recipe: ViewRecipe, *, tile: int = 1) -> MakeViews:
     """Turn a recipe into a function.
 
     Args:
         recipe: The recipe.
+        tile: What the side of small views is a multiple of, in pixels: the patch size of a Transformer.
 
     Returns:
         A function of images (B, C, S, S) in [0, 1], a seed and the numbers of the B images that returns
-        the recipe's views, each (B, C, S, S) in [0, 1] on the images' device. A view depends on its
-        image, the image's number and the seed alone, not on the batch or the number of workers.
+        the recipe's views, each (B, C, V, V) in [0, 1] on the images' device, V being S but for small views.
+        A view depends on its image, the image's number and the seed alone, not on the batch or the number of
+        workers.
     """
+    kinds = [kind for kind in recipe.kinds for _ in range(kind.count)]
 
     def make(images: Tensor, seed: int, items: Sequence[int] | NDArray[np.int64]) -> list[Tensor]:
         views = []
-        for view in range(recipe.views):
-            changed = images
-            for position, step in enumerate(recipe.steps):
+        for view, kind in enumerate(kinds):
+            changed, side = images, view_side(kind, images.shape[-1], tile=tile)
+            for position, step in enumerate(kind.steps):
                 numbers = uniform_numbers(derive_seed(seed, view, position), items, DRAWS)
-                changed = _apply(step, changed, numbers)
+                changed = _apply(step, changed, numbers, side)
             views.append(changed)
         return views
 
     return make
 
 
-def _apply(step: Step, images: Tensor, numbers: NDArray[np.float64]) -> Tensor:
-    """Apply a step to the images that its chance picks."""
+def view_side(kind: ViewKind, side: int, *, tile: int) -> int:
+    """Return the side of a view, in pixels.
+
+    Args:
+        kind: How the view is made.
+        side: Side of the images.
+        tile: What the side of a small view is a multiple of.
+    """
+    return side if kind.size == 1 else max(1, round(side * kind.size / tile)) * tile
+
+
+def _apply(step: Step, images: Tensor, numbers: NDArray[np.float64], side: int) -> Tensor:
+    """Apply a step to the images that its chance picks; crops are scaled to ``side`` pixels."""
     picked = np.flatnonzero(numbers[:, 0] < step.chance)
     if not len(picked):
         return images
-    where = torch.from_numpy(picked).to(images.device)
     columns = iter(torch.from_numpy(numbers[picked, 1:].T.astype(np.float32)).to(images.device))
-    return images.index_copy(0, where, _operate(step, images[where], lambda: next(columns)))
+    if len(picked) == len(images):
+        return _operate(step, images, side, lambda: next(columns))
+    where = torch.from_numpy(picked).to(images.device)
+    return images.index_copy(0, where, _operate(step, images[where], side, lambda: next(columns)))
 
 
-def _operate(step: Step, images: Tensor, draw: Draw) -> Tensor:
+def _operate(step: Step, images: Tensor, side: int, draw: Draw) -> Tensor:
     """Apply a step to images (B, C, S, S); ``draw`` returns B new numbers in [0, 1)."""
-    side, colour = images.shape[-1], images.shape[1] == 3
+    colour = images.shape[1] == 3
     if step.brightness:
         images = brightness(images, _around_one(step.brightness, draw))
     if step.contrast:
@@ -68,14 +84,19 @@ def _operate(step: Step, images: Tensor, draw: Draw) -> Tensor:
         from kornia.enhance import adjust_hue
 
         images = adjust_hue(images, 2 * math.pi * step.hue * _both_ways(draw)).clamp(0.0, 1.0)
+    if step.grey and colour:
+        images = _luminance(images).expand_as(images)
     if step.blur:
         from kornia.filters import gaussian_blur2d
 
-        sigma = (step.blur * side * draw()).clamp(min=0.1)
-        width = 2 * math.ceil(2 * step.blur * side) + 1
-        images = gaussian_blur2d(images, width, sigma[:, None].expand(-1, 2))
+        sigma = (step.blur * images.shape[-1] * draw()).clamp(min=0.1)
+        width = 2 * math.ceil(2 * step.blur * images.shape[-1]) + 1
+        images = gaussian_blur2d(images, width, sigma[:, None].expand(-1, 2)).clamp(0.0, 1.0)
+    if step.solarize:
+        images = solarize(images)
     if step.crop < 1.0:
-        images = warp(images, crop_matrix(step.crop, side, draw), outside="border")
+        matrix = crop_matrix(step.crop, step.crop_most, images.shape[-1], side, draw)
+        images = warp(images, matrix, side=side, outside="border")
     if step.perspective:
         images = warp(images, perspective_matrix(step.perspective, side, draw))
     if step.degrees:
@@ -101,20 +122,28 @@ def saturation(images: Tensor, factor: Tensor) -> Tensor:
     return torch.lerp(_luminance(images), images, factor.view(-1, 1, 1, 1)).clamp(0.0, 1.0)
 
 
-def warp(images: Tensor, matrix: Tensor, *, outside: Literal["zeros", "border"] = "zeros") -> Tensor:
+def solarize(images: Tensor) -> Tensor:
+    """Invert the values of images in [0, 1] from 128 of 255 on, as Pillow does."""
+    return torch.where(images >= 128 / 255, 1.0 - images, images)
+
+
+def warp(
+    images: Tensor, matrix: Tensor, *, side: int | None = None, outside: Literal["zeros", "border"] = "zeros"
+) -> Tensor:
     """Move pixels by homographies, bilinear.
 
     Args:
         images: (B, C, S, S).
         matrix: (B, 3, 3) from old to new positions, in pixels, (0, 0) being the outer corner of the first.
+        side: Side V of what comes out; left out: S.
         outside: What lies beyond the picture: black, or its outermost pixels.
 
     Returns:
-        (B, C, S, S).
+        (B, C, V, V).
     """
     from kornia.geometry.transform import warp_perspective
 
-    side = images.shape[-1]
+    side = images.shape[-1] if side is None else side
     to_centres = torch.eye(3, device=matrix.device)
     to_centres[:2, 2] = 0.5
     from_centres = torch.eye(3, device=matrix.device)
@@ -130,12 +159,14 @@ def warp(images: Tensor, matrix: Tensor, *, outside: Literal["zeros", "border"] 
     return moved
 
 
-def crop_matrix(smallest: float, side: int, draw: Draw) -> Tensor:
-    """Draw crops of an area share in [``smallest``, 1] and a shape between 3:4 and 4:3, scaled to the full side.
+def crop_matrix(smallest: float, most: float, side: int, scaled: int, draw: Draw) -> Tensor:
+    """Draw crops of an area share in [``smallest``, ``most``] and a shape between 3:4 and 4:3.
 
     Args:
         smallest: Smallest share of the area, in (0, 1).
+        most: Greatest share, in (0, 1].
         side: Side S of the images, in pixels.
+        scaled: Side that the crops are scaled to, in pixels.
         draw: Source of random numbers.
 
     Returns:
@@ -144,13 +175,14 @@ def crop_matrix(smallest: float, side: int, draw: Draw) -> Tensor:
     Source:
         Szegedy et al., Going Deeper with Convolutions, CVPR 2015 (section 6).
     """
-    area = smallest + (1 - smallest) * draw()
+    area = smallest + (most - smallest) * draw()
     shape = torch.exp(math.log(4 / 3) * _both_ways(draw))
     width, height = (area * shape).sqrt().clamp(max=1.0), (area / shape).sqrt().clamp(max=1.0)
     matrix = torch.zeros(len(area), 3, 3, device=area.device)
-    matrix[:, 0, 0], matrix[:, 1, 1], matrix[:, 2, 2] = 1 / width, 1 / height, 1.0
-    matrix[:, 0, 2] = -side * draw() * (1 - width) / width
-    matrix[:, 1, 2] = -side * draw() * (1 - height) / height
+    zoom = scaled / side
+    matrix[:, 0, 0], matrix[:, 1, 1], matrix[:, 2, 2] = zoom / width, zoom / height, 1.0
+    matrix[:, 0, 2] = -scaled * draw() * (1 - width) / width
+    matrix[:, 1, 2] = -scaled * draw() * (1 - height) / height
     return matrix
 
 

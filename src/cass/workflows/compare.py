@@ -111,8 +111,9 @@ def _finetune_and_evaluate(
     log.info("\n%g%% of the labels, %s:", 100 * fraction, STARTS[without])
     if not (config.resume and out.exists()):
         tuning = config.finetune.model_dump() | shared
-        if "seed" not in config.finetune.model_fields_set:
-            tuning["seed"] = config.seed
+        for key in ("seed", "branch"):  # as in pretraining
+            if key not in config.finetune.model_fields_set:
+                tuning[key] = getattr(config, key)
         run_finetune(
             FinetuneConfig(
                 **tuning,

@@ -1,4 +1,4 @@
-"""``cass pretrain``: train both branches together without labels."""
+"""``cass pretrain``: train the branches without labels."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from cass.data.statistics import channel_statistics
 from cass.errors import ConfigError, OutputError
 from cass.files import write_json
 from cass.methods import Method
-from cass.methods.base import build_method, find_method
-from cass.models.backbones import Branch
+from cass.methods.base import branch_names, build_method, find_method
+from cass.models.backbones import Branch, tile_of
 from cass.models.checkpoints import save_branch
 from cass.seeds import derive_seed
 from cass.training.averaging import EpochAveraging, first_averaged_epoch
@@ -34,9 +35,9 @@ from cass.training.progress import RunProgress
 from cass.training.ranks import devices_of, is_main, local_device, nodes_of, world_size
 from cass.training.start import describe_start, start_branch, uses_image_statistics
 from cass.training.watch import CollapseWatch
-from cass.transforms.recipes import RECIPES
+from cass.transforms.recipes import RECIPES, fit_recipe
 from cass.transforms.views import build_views
-from cass.types import BRANCHES
+from cass.types import BranchName
 from cass.workflows.inputs import Inputs, Plan, decode, make_plan
 from cass.workflows.progress import ImageProgress
 from cass.workflows.run_folder import (
@@ -106,6 +107,8 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
         _check_output(config)
     else:
         log.setLevel(logging.ERROR)
+    kind = find_method(config.method, config.objective)
+    names = branch_names(kind, config.method, config.branch)
     out = config.out
     known = read_splits(out / SPLITS) if (out / SPLITS).is_file() else None
     plan = make_plan(config.data, label_columns=config.label_columns, seed=config.seed, known=known)
@@ -125,12 +128,14 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
         len(train),
         len(plan.rows("test")),
     )
-    method = _build(config, inputs)
-    log.info("%s: %s.", config.method, describe_start(config, BRANCHES))
+    recipe = fit_recipe(
+        RECIPES[config.views or kind.default_views], views=kind.views, takes_small=kind.takes_small
+    )
+    method = _build(config, kind, names, inputs, several_sizes=recipe.small > 0)
+    log.info("%s: %s.", config.method, describe_start(config, names))
     images = StoredImages(inputs.images, train)
     if method.uses_start:
         _show_start(method, images, device=local_device(config))
-    recipe = RECIPES[config.views or method.default_views]
     batch_size = _batch_size(config, method, views=recipe.views, images=len(train))
     if main:
         out.mkdir(parents=True, exist_ok=True)
@@ -138,7 +143,7 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
         write_splits(out / SPLITS, plan.manifest, plan.splits, plan.digests)
         how = dataclasses.asdict(optimization(config, method))
         write_json(out / RESOLVED, {"batch_size": batch_size, "processes": world_size(config), **how})
-    make_views = build_views(recipe)
+    make_views = build_views(recipe, tile=tile_of(method))
     watch = CollapseWatch(
         method.branches(),
         watch_data(
@@ -229,16 +234,23 @@ def _check_output(config: PretrainConfig) -> None:
         raise OutputError(f"The run in {out} has finished", "Use it, or choose a new --out.")
 
 
-def _build(config: PretrainConfig, inputs: Inputs) -> Method:
-    """Build the method with both branches at their start."""
-    branches: dict[str, Branch] = {name: start_branch(config, name) for name in BRANCHES}
+def _build(
+    config: PretrainConfig,
+    kind: type[Method],
+    names: Sequence[BranchName],
+    inputs: Inputs,
+    *,
+    several_sizes: bool,
+) -> Method:
+    """Build the method with its branches at their start."""
+    branches: dict[str, Branch] = {name: start_branch(config, name, several_sizes=several_sizes) for name in names}
     bits = 8 * inputs.images.array.dtype.itemsize
-    for name in BRANCHES:
+    for name in names:
         if uses_image_statistics(config, name, bits=bits):
             branches[name].set_normalization(*channel_statistics(inputs.images, inputs.rows("train")))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "heads"))
-        return build_method(find_method(config.method, config.objective), config.method_config, branches)
+        return build_method(kind, config.method_config, branches)
 
 
 def _show_start(method: Method, images: StoredImages, *, device: torch.device) -> None:

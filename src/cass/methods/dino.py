@@ -1,0 +1,73 @@
+"""DINO: a student matches a moving average of itself over crops of different size.
+
+Source: Caron et al., Emerging Properties in Self-Supervised Vision Transformers, ICCV 2021; arXiv 2104.14294.
+"""
+
+from __future__ import annotations
+
+import torch
+from lightly.loss import DINOLoss
+from lightly.models.modules import DINOProjectionHead
+from lightly.models.utils import deactivate_requires_grad, update_momentum
+from pydantic import Field
+from torch import Tensor
+
+from cass.methods.base import METHODS, MethodConfig
+from cass.methods.per_branch import Learner, PerBranch, by_size, frozen_copy, rising_momentum
+from cass.models.backbones import Branch
+from cass.types import Views
+
+
+class DINOConfig(MethodConfig):
+    """Settings of DINO."""
+
+    width: int = Field(65536, ge=2, le=262144, description="Width of the head's output.")
+    momentum: float = Field(0.996, ge=0, le=1, description="Momentum of the teacher at the start; it rises to 1.")
+    teacher_temperature: float = Field(0.04, gt=0, le=1, description="Temperature of the teacher.")
+
+
+class DINOLearner(Learner):
+    """Student and teacher; the teacher sees the two large crops, the student all. The teacher is exported."""
+
+    def __init__(self, branch: Branch, config: DINOConfig) -> None:
+        super().__init__(branch, config)
+        convolutional = branch.patch_size is None
+        self.head = DINOProjectionHead(branch.num_features, output_dim=config.width, batch_norm=convolutional)
+        self.teacher: Branch = frozen_copy(branch)
+        # Normalised weights cannot be copied as a module.
+        self.teacher_head = DINOProjectionHead(
+            branch.num_features, output_dim=config.width, batch_norm=convolutional
+        )
+        self.teacher_head.load_state_dict(self.head.state_dict())
+        deactivate_requires_grad(self.teacher_head)
+        temperature = config.teacher_temperature
+        self.loss = DINOLoss(config.width, warmup_teacher_temp=temperature, teacher_temp=temperature)
+
+    def forward(self, views: Views) -> Tensor:
+        """Compare what the student sees in every view with what the teacher sees in the other large one."""
+        with torch.no_grad():
+            teacher = by_size(lambda images: self.teacher_head(self.teacher.embed(images)), views[:2])
+        student = by_size(lambda images: self.head(self.branch.embed(images)), views)
+        loss: Tensor = self.loss(teacher, student)
+        return loss
+
+    def after_step(self, progress: float) -> None:
+        """Move the teacher towards the student."""
+        momentum = rising_momentum(self.config.momentum, progress)
+        with torch.no_grad():
+            update_momentum(self.branch, self.teacher, momentum)
+            update_momentum(self.head, self.teacher_head, momentum)
+
+    def exported(self) -> Branch:
+        """Return the teacher, as the paper evaluates it."""
+        return self.teacher
+
+
+@METHODS.register("dino")
+class DINO(PerBranch):
+    """DINO with multi-crop, each branch by itself."""
+
+    Config = DINOConfig
+    learner = DINOLearner
+    default_views = "dino"
+    takes_small = True

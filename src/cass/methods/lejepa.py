@@ -1,0 +1,53 @@
+"""LeJEPA: views are pulled to their mean while projections are made an isotropic Gaussian.
+
+Source: Balestriero & LeCun, LeJEPA: Provable and Scalable Self-Supervised Learning Without the Heuristics;
+arXiv 2511.08544.
+"""
+
+from __future__ import annotations
+
+import torch
+from lightly.loss.lejepa_loss import LeJEPALoss
+from lightly.models.modules.heads import LeJEPAProjectionHead
+from pydantic import Field
+from torch import Tensor
+
+from cass.methods.base import METHODS, MethodConfig
+from cass.methods.per_branch import TOGETHER, Learner, PerBranch, by_size
+from cass.models.backbones import Branch
+from cass.types import Views
+
+
+class LeJEPAConfig(MethodConfig):
+    """Settings of LeJEPA."""
+
+    regularization: float = Field(0.05, ge=0, le=1, description="Weight of the Gaussian over the invariance.")
+
+
+class LeJEPALearner(Learner):
+    """One network with a projector."""
+
+    def __init__(self, branch: Branch, config: LeJEPAConfig) -> None:
+        super().__init__(branch, config)
+        self.projector = LeJEPAProjectionHead(branch.num_features)
+        self.loss = LeJEPALoss(config.regularization, gather_distributed=TOGETHER)
+
+    def forward(self, views: Views) -> Tensor:
+        """Compare all views with the large ones' mean."""
+        outputs = by_size(lambda images: self.projector(self.branch.embed(images)), views)
+        large, rest = torch.stack(outputs[:2]), outputs[2:]
+        if not rest:  # without small views the large ones are compared with their mean alone
+            loss: Tensor = self.loss(local_proj=large[1:], global_proj=large[:1])
+            return loss
+        loss = self.loss(local_proj=torch.stack(rest), global_proj=large)
+        return loss
+
+
+@METHODS.register("lejepa")
+class LeJEPA(PerBranch):
+    """LeJEPA with multi-crop, each branch by itself."""
+
+    Config = LeJEPAConfig
+    learner = LeJEPALearner
+    default_views = "dino"
+    takes_small = True
