@@ -5,12 +5,16 @@ Source: Caron et al., Emerging Properties in Self-Supervised Vision Transformers
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from lightly.loss import DINOLoss
 from lightly.models.modules import DINOProjectionHead
-from lightly.models.utils import deactivate_requires_grad, update_momentum
+from lightly.models.utils import update_momentum
 from pydantic import Field
 from torch import Tensor
+from torch.nn.utils import remove_weight_norm
+from torch.nn.utils.parametrizations import weight_norm
 
 from cass.methods.base import METHODS, MethodConfig
 from cass.methods.per_branch import Learner, PerBranch, by_size, frozen_copy, rising_momentum
@@ -31,15 +35,9 @@ class DINOLearner(Learner):
 
     def __init__(self, branch: Branch, config: DINOConfig) -> None:
         super().__init__(branch, config)
-        convolutional = branch.patch_size is None
-        self.head = DINOProjectionHead(branch.num_features, output_dim=config.width, batch_norm=convolutional)
+        self.head = _head(branch, width=config.width)
         self.teacher: Branch = frozen_copy(branch)
-        # Normalised weights cannot be copied as a module.
-        self.teacher_head = DINOProjectionHead(
-            branch.num_features, output_dim=config.width, batch_norm=convolutional
-        )
-        self.teacher_head.load_state_dict(self.head.state_dict())
-        deactivate_requires_grad(self.teacher_head)
+        self.teacher_head = frozen_copy(self.head)
         temperature = config.teacher_temperature
         self.loss = DINOLoss(config.width, warmup_teacher_temp=temperature, teacher_temp=temperature)
 
@@ -61,6 +59,16 @@ class DINOLearner(Learner):
     def exported(self) -> Branch:
         """Return the teacher, as the paper evaluates it."""
         return self.teacher
+
+
+def _head(branch: Branch, *, width: int) -> DINOProjectionHead:
+    """Build lightly's head, its last layer normalised in the way that can be copied."""
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of the old way
+        head = DINOProjectionHead(branch.num_features, output_dim=width, batch_norm=branch.patch_size is None)
+    remove_weight_norm(head.last_layer)
+    weight_norm(head.last_layer)
+    head.last_layer.parametrizations.weight.original0.requires_grad_(False)  # the lengths stay 1
+    return head
 
 
 @METHODS.register("dino")

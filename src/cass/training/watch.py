@@ -35,7 +35,7 @@ class WatchData:
     Attributes:
         images: The decoded images.
         rows: N rows of validation images.
-        make_views: The run's augmentation.
+        make_views: The augmentation that embeddings should withstand.
         labelled: Which of them have a label (N,).
         targets: Labels of those, 0 and 1, K columns; None where too few images have one.
         bank: L rows of labelled training images that the probe looks its neighbours up in, or None.

@@ -148,7 +148,8 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
         method.branches(),
         watch_data(
             inputs,
-            make_views=make_views,
+            # Views that are made to be hard would hide what is left of an image.
+            make_views=make_views if kind.views == 1 else build_views(RECIPES["paper"]),
             images=config.watch_images,
             neighbours=config.watch_neighbours,
             seed=config.seed,

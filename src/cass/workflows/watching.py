@@ -18,7 +18,7 @@ def watch_data(inputs: Inputs, *, make_views: MakeViews, images: int, neighbours
 
     Args:
         inputs: Decoded training and validation images.
-        make_views: The run's augmentation.
+        make_views: The augmentation that embeddings should withstand.
         images: Most validation images, and most labelled training images of the probe's bank.
         neighbours: Neighbours of the probe.
         seed: Seed of the choice.
