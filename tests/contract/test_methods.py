@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import timm
 import torch
@@ -105,6 +107,13 @@ def test_loss_falls_on_eight_images(name: str) -> None:
         method.after_step(step / 30)
         losses.append(loss.item())
     assert losses[-1] < LAST_OVER_FIRST.get(name, 0.7) * losses[0]
+
+
+def test_the_example_for_contributors_is_a_method_as_it_stands() -> None:
+    root = Path(__file__).resolve().parents[2]
+    code = (root / "src" / "cass" / "methods" / "simclr.py").read_text()
+    assert f"```python\n{code}```" in (root / "CONTRIBUTING.md").read_text()
+    assert len(code.splitlines()) < 60
 
 
 def test_exported_keys_load_into_bare_timm(name: str) -> None:

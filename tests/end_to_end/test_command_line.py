@@ -54,6 +54,28 @@ def test_the_job_in_steps(scans: Path, tmp_path: Path) -> None:
     assert predictions.filter(like="probability_").sum(axis=1).round(3).eq(1).all()
 
 
+def test_a_rival_trains_one_branch_with_small_crops(scans: Path, tmp_path: Path) -> None:
+    rival = ("--method", "dino", "--branch", "transformer", "--method-config", "{width: 64}")
+    done = cass(
+        "compare",
+        scans,
+        "--out",
+        tmp_path / "run",
+        *FAST,
+        *rival,
+        "--label-fractions",
+        "0.5",
+        "--finetune",
+        "{head: linear}",
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(pd.read_csv(tmp_path / "run" / "results.csv")["branch"].unique()) == ["transformer"]
+    assert not (tmp_path / "run" / "pretrain" / "checkpoints" / "cnn.safetensors").exists()
+    refused = cass("pretrain", scans, "--out", tmp_path / "other", *FAST, "--branch", "cnn")
+    assert refused.returncode == 2
+    assert "--method cass cannot train --branch cnn. Use --branch both." in refused.stderr
+
+
 def test_multilabel_from_start_to_end(tmp_path: Path) -> None:
     labels = write_scans(tmp_path / "scans", multilabel=True)
     assert cass("pretrain", labels, "--out", tmp_path / "run", *FAST).returncode == 0
