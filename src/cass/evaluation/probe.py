@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from cass.types import Task
 
@@ -100,10 +101,13 @@ def fit_probe(
         known = (validation_targets[:, seen] > 0).any(axis=1)
         held_features, validation_targets = held_features[known], validation_targets[known]
     fits = _Fits(features, targets, counted, task)
-    if len(held_features):
-        penalty, (coefficients, bias), losses = _choose(fits, held_features, validation_targets)
-    else:
-        penalty, (coefficients, bias), losses = WITHOUT_VALIDATION, fits.at(WITHOUT_VALIDATION), {}
+    # Its products are small: threads that wait for each other cost more than they give, far more where the
+    # processors have other work too.
+    with threadpool_limits(1, user_api="blas"):
+        if len(held_features):
+            penalty, (coefficients, bias), losses = _choose(fits, held_features, validation_targets)
+        else:
+            penalty, (coefficients, bias), losses = WITHOUT_VALIDATION, fits.at(WITHOUT_VALIDATION), {}
     if rotation is not None:
         coefficients = coefficients @ rotation.T
     weight = coefficients / spread

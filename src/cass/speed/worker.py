@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import sys
@@ -100,7 +101,9 @@ def _serve(
             pipe.send(_peak_memory(contestant.device.type))
         else:
             pipe.send(contestant.run(what))
-    os._exit(0)  # the loaders' own processes are slow to say goodbye
+    del contestant
+    gc.collect()  # ends the loaders' own processes
+    os._exit(0)  # what else is left is slow to say goodbye
 
 
 def _build(

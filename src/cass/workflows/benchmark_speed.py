@@ -79,7 +79,7 @@ def benchmark_speed(*, config: str | Path | None = None, **settings: Any) -> Spe
 def run_benchmark_speed(config: SpeedConfig) -> SpeedResult:
     """Do what :func:`benchmark_speed` says, with a configuration that is already checked."""
     if config.json_file is not None:
-        check_free(config.json_file)
+        check_free(config.json_file, option="--json")
     manifest = load_manifest(config.data)
     paths = [manifest.path(row) for row in range(min(len(manifest), MOST_FILES))]
     if len(paths) < 2 * config.batch_size:

@@ -32,19 +32,20 @@ PACKAGES = ("torch", "torchvision", "timm", "lightning", "numpy", "scipy", "scik
 C = TypeVar("C", bound=Settings)
 
 
-def check_free(out: Path) -> None:
+def check_free(out: Path, *, option: str = "--out") -> None:
     """Make sure that an output path is free to write.
 
     Args:
         out: A run folder or file to be.
+        option: The user's option that names it.
 
     Raises:
         OutputError: Where it is taken, or its place cannot be written.
     """
     if out.is_dir() and any(out.iterdir()):
-        raise OutputError(f"The output folder {out} is not empty", "Choose a new one with --out, or empty it.")
+        raise OutputError(f"The output folder {out} is not empty", f"Choose a new one with {option}, or empty it.")
     if out.is_file():
-        raise OutputError(f"{out} exists", "Choose another --out, or remove the file.")
+        raise OutputError(f"{out} exists", f"Choose another {option}, or remove the file.")
     place = out
     while not place.exists():
         place = place.parent
