@@ -43,6 +43,12 @@ class DataEntry(Entry):
         description="A folder, a CSV, or the word 'generated'; relative to the file of the benchmark."
     )
     classes: tuple[str, ...] = Field((), description="Take only the images of these classes; left out: all.")
+    train_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Share of the training images to take, of every class alike and group by group.",
+    )
     finetune: dict[str, Any] = Field(
         default_factory=dict, description="Settings of fine-tuning on this set, such as {views: microscopy}."
     )

@@ -114,6 +114,18 @@ def test_some_classes_of_a_set(place: Path) -> None:
     assert not any("stripes" in line for line in lines)
 
 
+def test_a_share_of_the_training_images(place: Path) -> None:
+    table = pd.read_csv(place / "scans" / "labels.csv").dropna(subset="label")
+    table["split"] = np.where(np.arange(len(table)) % 3 == 0, "test", "train")
+    table.drop(columns="group").to_csv(place / "scans" / "split.csv", index=False)
+    half = cells(place, data={"half": {"source": "scans/split.csv", "train_share": 0.5}}).sets["half"]
+    half.write()
+    taken = pd.read_csv(half.source)
+    counts, whole = (part.groupby(["split", "label"]).size() for part in (taken, table))
+    assert counts["test"].equals(whole["test"])
+    assert (counts["train"] == (whole["train"] / 2 + 0.5).astype(int)).all()
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -127,6 +139,7 @@ def test_some_classes_of_a_set(place: Path) -> None:
         ({"data": {"scans": {"source": "scans/images"}}}, "no labels"),
         ({"data": {"scans": {"source": "scans/labels.csv", "classes": ["discs"]}}}, "'disc'"),
         ({"data": {"cells": {"source": "generated", "classes": ["a"]}}}, "generated"),
+        ({"data": {"scans": {"source": "scans/labels.csv", "train_share": 0.5}}}, "'split'"),
         ({"networks": {"tiny": {"cnn_weights": "gone.safetensors"}}}, "gone.safetensors"),
     ],
 )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cass.benchmark_spec import DataEntry
+from cass.data.fractions import label_subset
 from cass.data.manifest import GENERATED, Manifest, load_manifest
 from cass.errors import ConfigError, DataError, did_you_mean
 from cass.files import write_text
@@ -29,7 +30,7 @@ class DataSet:
         source: What the commands are given.
         digest: Changes with its images' names and sizes, labels, groups and splits; not with its place.
         generated: Whether the images were drawn by cass.
-        table: Text of the CSV to write to ``source``, where only some classes are taken.
+        table: Text of the CSV to write to ``source``, where only a part is taken.
     """
 
     name: str
@@ -55,42 +56,53 @@ def read_set(name: str, entry: DataEntry, *, folder: Path, out: Path) -> DataSet
         name: Its name.
         entry: What the file says.
         folder: Folder of that file, which paths are relative to.
-        out: Folder of the benchmark, for a CSV of the chosen classes.
+        out: Folder of the benchmark, for a CSV of what is taken.
 
     Returns:
         The data set; nothing is written yet.
 
     Raises:
         DataError: The set cannot be read or has no labels.
-        ConfigError: A class is asked for that it does not have.
+        ConfigError: A class is asked for that it does not have, or a part of what cannot be parted.
     """
-    if entry.classes and entry.source == GENERATED:
-        raise _no_choice(name)
+    partial = bool(entry.classes) or entry.train_share < 1
+    if partial and entry.source == GENERATED:
+        raise ConfigError(f"The generated set {name!r} is taken whole", "Leave classes and train_share out.")
     columns = tuple(entry.settings().get("label_columns", ()))
     source = entry.source if entry.source == GENERATED else str(_path(entry.source, folder))
     manifest = load_manifest(source, label_columns=columns)
     if not manifest.classes:
         raise DataError(f"{entry.source} has no labels", "A benchmark fine-tunes: give a set with labels.")
-    if not entry.classes:
+    if not partial:
         return DataSet(name, source, _digest(manifest), manifest.generated)
     if manifest.task == "multilabel":
-        raise _no_choice(name)
-    for label in entry.classes:
-        if label not in manifest.classes:
-            hint = did_you_mean(label, manifest.classes) or f"It has: {', '.join(manifest.classes)}."
-            raise ConfigError(f"The data set {name!r} has no class {label!r}", hint)
-    chosen = manifest.targets[:, [manifest.classes.index(label) for label in entry.classes]].any(axis=1)
-    part = manifest.subset(np.flatnonzero(chosen))
+        raise ConfigError(f"The multi-label set {name!r} is taken whole", "Leave classes and train_share out.")
+    part = _some_classes(name, manifest, entry.classes) if entry.classes else manifest
+    if entry.train_share < 1:
+        part = _some_training_images(name, part, entry.train_share)
     # Not among the cells: the CSV holds the paths of this machine.
     path = out.resolve() / "data" / f"{name}.csv"
     return DataSet(name, str(path), _digest(part), False, _table(part))
 
 
-def _no_choice(name: str) -> ConfigError:
-    return ConfigError(
-        f"classes of the data set {name!r} cannot be chosen",
-        "Leave 'classes' out for the generated set and for multi-label sets.",
-    )
+def _some_classes(name: str, manifest: Manifest, classes: tuple[str, ...]) -> Manifest:
+    for label in classes:
+        if label not in manifest.classes:
+            hint = did_you_mean(label, manifest.classes) or f"It has: {', '.join(manifest.classes)}."
+            raise ConfigError(f"The data set {name!r} has no class {label!r}", hint)
+    chosen = manifest.targets[:, [manifest.classes.index(label) for label in classes]].any(axis=1)
+    return manifest.subset(np.flatnonzero(chosen))
+
+
+def _some_training_images(name: str, manifest: Manifest, share: float) -> Manifest:
+    if manifest.splits is None:
+        raise ConfigError(
+            f"The data set {name!r} has no splits to take a share of",
+            "Leave train_share out, or add the column 'split'.",
+        )
+    train = np.flatnonzero(manifest.splits == "train")
+    taken = label_subset(manifest.targets, candidates=train, fraction=share, groups=manifest.groups, seed=0)
+    return manifest.subset(np.sort(np.concatenate([np.flatnonzero(manifest.splits != "train"), taken])))
 
 
 def _path(text: str, folder: Path) -> Path:
