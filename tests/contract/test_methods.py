@@ -45,7 +45,8 @@ def build(name: str) -> Method:
     branches = {branch: build_branch(SPECS[branch], seed=1) for branch in names}
     method = build_method(KINDS[name], SMALLER.get(name, {}), branches)
     start = torch.Generator().manual_seed(2)
-    method.begin({key: torch.randn(8, part.num_features, generator=start) for key, part in branches.items()})
+    embeddings = {key: torch.randn(8, part.num_features, generator=start) for key, part in branches.items()}
+    method.begin(embeddings, lambda: torch.randn(8, 20, generator=start))
     return method
 
 

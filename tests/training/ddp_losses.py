@@ -46,7 +46,8 @@ def main(out: Path, devices: int, method: str, device: str) -> None:
     torch.manual_seed(0)
     built = build_method(find_method(method), {}, branches)
     start = torch.Generator().manual_seed(0)
-    built.begin({name: torch.randn(IMAGES, part.num_features, generator=start) for name, part in branches.items()})
+    seen = {name: torch.randn(IMAGES, part.num_features, generator=start) for name, part in branches.items()}
+    built.begin(seen, lambda: torch.randn(IMAGES, 20, generator=start))
     pixels = np.random.default_rng(0).integers(0, 256, (IMAGES, 32, 32, 3), dtype=np.uint8)
     module = PretrainModule(
         built,

@@ -5,7 +5,7 @@ A method knows nothing of Lightning, optimisers, disks or logging; the engine ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -67,11 +67,13 @@ class Method(nn.Module):
         super().__init__()
         self.config = config
 
-    def begin(self, embeddings: Mapping[str, Tensor]) -> None:
+    def begin(self, embeddings: Mapping[str, Tensor], describe: Callable[[], Tensor]) -> None:
         """Take in what the branches see at their start, in every new and every continued run alike.
 
         Args:
             embeddings: By branch name, (N, D) of all N training images, not augmented.
+            describe: Returns what is seen in them without any network (N, H); see
+                :func:`cass.transforms.descriptors.gradient_histograms`.
         """
 
     def forward(self, views: Views, rows: Tensor) -> StepOutput:

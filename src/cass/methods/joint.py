@@ -6,7 +6,7 @@ output can be constant and the start is what learning begins from; docs/objectiv
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ PENALTIES = tuple(10.0**exponent for exponent in range(-3, 3))
 
 
 def joint_targets(embeddings: Sequence[Tensor], *, width: int, power: float) -> Tensor:
-    """Turn the branches' embeddings of the same images into one target an image.
+    """Turn embeddings of the same images, one of each branch, into one target an image.
 
     Each branch's embeddings are L2-normalised, centred, and scaled to equal variance, so that no branch counts
     more than another; side by side they are turned to their principal axes, whose spreads are then evened out.
@@ -95,7 +95,9 @@ class Joint(Method):
     Before the first step both branches embed every image as it is. Their embeddings together make the targets
     (:func:`joint_targets`), which stay fixed, and each branch's linear head is fitted to them in closed form
     (:func:`closed_form_head`), so that no random head sends noise through a good start. Then one pass a step:
-    the loss is the published one, with the target in the place of the other branch's output.
+    the loss is the published one, with the target in the place of the other branch's output. A branch of random
+    numbers knows nothing to put into a target: only pretrained ones do, and where there is none, gradient
+    histograms of the images are what both branches learn.
 
     Pretrained batch norms keep their statistics, and lower layers learn more slowly.
 
@@ -137,11 +139,17 @@ class Joint(Method):
         # Not saved: a run that continues computes them again from the start.
         self.register_buffer("targets", torch.empty(0, config.width), persistent=False)
 
-    def begin(self, embeddings: Mapping[str, Tensor]) -> None:
-        """Make the targets from the embeddings (N, D) that each branch has of the N training images."""
-        self.targets = joint_targets(
-            list(embeddings.values()), width=self.config.width, power=self.config.power
-        ).to(self.targets.device)
+    def begin(self, embeddings: Mapping[str, Tensor], describe: Callable[[], Tensor]) -> None:
+        """Make the targets of the N training images and fit the heads to them.
+
+        Args:
+            embeddings: By branch name, (N, D). Those of pretrained branches make the targets.
+            describe: Returns gradient histograms (N, H), which make them where no branch is pretrained.
+        """
+        taught = [embeddings[name] for name, branch in self._nets() if branch.spec.weights != "none"]
+        self.targets = joint_targets(taught or [describe()], width=self.config.width, power=self.config.power).to(
+            self.targets.device
+        )
         with torch.no_grad():
             for name, embedding in embeddings.items():
                 weight, bias = closed_form_head(embedding, self.targets.cpu())

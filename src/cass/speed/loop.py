@@ -94,5 +94,6 @@ class Loop:
             {
                 name: torch.randn(count, branch.num_features, generator=draw)
                 for name, branch in self.method.branches().items()
-            }
+            },
+            lambda: torch.randn(count, 512, generator=draw),
         )

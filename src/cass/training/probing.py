@@ -13,6 +13,7 @@ from cass.data.dataset import StoredImages, in_order, to_images
 from cass.errors import ModelError
 from cass.evaluation.probe import Probe, fit_probe
 from cass.models.backbones import Branch
+from cass.transforms.descriptors import gradient_histograms
 from cass.types import Task
 
 BATCH = 64
@@ -53,6 +54,20 @@ def embed_stored(
             "Pretraining diverged: repeat it with a lower --lr.",
         )
     return embeddings
+
+
+def describe_stored(images: StoredImages, *, device: torch.device) -> Tensor:
+    """Describe images as they are stored by their gradient histograms.
+
+    Args:
+        images: The images.
+        device: Where to compute.
+
+    Returns:
+        (N, H) on the CPU, in the order of the images.
+    """
+    batches = in_order(images, batch_size=BATCH)
+    return torch.cat([gradient_histograms(to_images(batch.pixels.to(device))).cpu() for batch in batches])
 
 
 def probe_head(

@@ -30,10 +30,10 @@ from cass.training.averaging import EpochAveraging, first_averaged_epoch
 from cass.training.batch_size import largest_batch
 from cass.training.engine import fit
 from cass.training.pretrain import PretrainModule, optimization
-from cass.training.probing import embed_stored
+from cass.training.probing import describe_stored, embed_stored
 from cass.training.progress import RunProgress
 from cass.training.ranks import devices_of, is_main, local_device, nodes_of, world_size
-from cass.training.start import describe_start, start_branch, uses_image_statistics
+from cass.training.start import branch_spec, describe_start, start_branch, uses_image_statistics
 from cass.training.watch import CollapseWatch
 from cass.transforms.recipes import RECIPES, fit_recipe
 from cass.transforms.views import build_views
@@ -58,6 +58,11 @@ from cass.workflows.watching import watch_data
 log = logging.getLogger("cass")
 # A run may continue elsewhere: what it computes does not depend on how many processes share a step.
 _MAY_CHANGE = {"resume", "out", "devices", "nodes", "num_workers", "cache"}
+_UNTAUGHT = (
+    "Both branches start from random numbers, so they learn from edges and textures instead of from what a "
+    "pretrained network sees. Pretrained weights, if only of photographs, are a better start: --cnn-weights, "
+    "--transformer-weights."
+)
 
 
 @dataclass(frozen=True)
@@ -135,6 +140,8 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
     log.info("%s: %s.", config.method, describe_start(config, names))
     images = StoredImages(inputs.images, train)
     if method.uses_start:
+        if all(branch_spec(config, name).weights == "none" for name in names):
+            log.warning(_UNTAUGHT)
         _show_start(method, images, device=local_device(config))
     batch_size = _batch_size(config, method, views=recipe.views, images=len(train))
     if main:
@@ -262,7 +269,7 @@ def _show_start(method: Method, images: StoredImages, *, device: torch.device) -
             name: torch.from_numpy(embed_stored(branch, images, device=device, advance=progress.advance))
             for name, branch in branches.items()
         }
-    method.to("cpu").begin(embeddings)
+    method.to("cpu").begin(embeddings, lambda: describe_stored(images, device=device))
 
 
 def _callbacks(
