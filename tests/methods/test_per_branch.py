@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import torch
-from learners import CNN, TRANSFORMER, views
 
 from cass.config import build_config
 from cass.methods.base import METHODS
 from cass.methods.per_branch import by_size, rising_momentum
 from cass.models.backbones import build_branch
+from learners import CNN, TRANSFORMER, views
 
 
 def test_a_branch_has_the_same_loss_with_and_without_the_other() -> None:
