@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
+from rich.console import Console
 
 from cass.evaluation.bootstrap import Interval
 from cass.evaluation.report import classification_report
-from cass.reports.tables import WITH, WITHOUT, ResultRow, comparison, percent, report_markdown
+from cass.reports.tables import WITH, WITHOUT, Cells, ResultRow, comparison, gains, percent, report_markdown
 
 
 def row(start: str, value: float, branch: str = "cnn") -> ResultRow:
@@ -17,6 +20,38 @@ def test_starts_stand_side_by_side_with_their_difference() -> None:
     assert cells.rows[0] == ["10% (12)", "cnn", "81.0 [76.0, 86.0]", "76.2 [71.2, 81.2]", "+4.8"]
     assert cells.rows[1][3:] == ["-", "-"]
     assert cells.markdown().startswith("| labels | branch | cass pretraining | no pretraining | difference |\n|")
+
+
+def test_a_difference_has_the_interval_of_the_same_resamples() -> None:
+    rng = np.random.default_rng(0)
+    targets = np.eye(2, dtype=np.uint8)[rng.integers(0, 2, 200)]
+
+    def measured(start: str, noise: float) -> ResultRow:
+        scores = targets + noise * np.random.default_rng(1).normal(size=targets.shape)
+        report = classification_report(scores, targets, classes=("benign", "malign"), task="multiclass")
+        return ResultRow("cnn", start, 0.1, 20, report.metrics, report.draws)
+
+    same = [measured(WITH, 1.0), measured(WITHOUT, 1.0)]
+    (gain,) = gains(same)
+    assert (gain.difference.value, gain.difference.low, gain.difference.high) == (0, 0, 0)
+    assert comparison(same).rows[0][-1] == "+0.0 [0.0, 0.0]"
+    (gain,) = gains([measured(WITH, 0.5), measured(WITHOUT, 3.0)])
+    assert 0 < gain.difference.low < gain.difference.value < gain.difference.high
+    assert gains(same[:1]) == []
+
+
+def test_a_narrow_terminal_wraps_words_and_never_cuts_figures() -> None:
+    console = Console(width=60, file=io.StringIO())
+    console.print(
+        Cells(
+            "A title",
+            ["", "a long heading", "another"],
+            [["some rather long name " * 3, "81.0 [76.0, 86.0]", "+4.8"]],
+        ).rich()
+    )
+    text = console.file.getvalue()
+    assert "…" not in text
+    assert "81.0 [76.0, 86.0]" in text
 
 
 def test_undefined_figures_are_dashes() -> None:

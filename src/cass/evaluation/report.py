@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,8 @@ class ClassificationReport:
         support: Images of each class.
         confusion: (K, K), rows the truth, columns the prediction; multi-label (K, 2, 2).
         thresholds: Multi-label: K probabilities from which on a label is predicted; None is 0.5 for all.
+        draws: (R,) of each overall metric by name, in the resamples; two reports on the same images with the
+            same seed drew the same images.
     """
 
     classes: tuple[str, ...]
@@ -55,9 +57,10 @@ class ClassificationReport:
     support: dict[str, int]
     confusion: NDArray[np.int64]
     thresholds: tuple[float, ...] | None = None
+    draws: dict[str, Floats] = field(default_factory=dict, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, object]:
-        """Return plain values for JSON; an undefined number is None."""
+        """Return plain values for JSON, without the draws; an undefined number is None."""
         return {
             "classes": list(self.classes),
             "task": self.task,
@@ -142,6 +145,7 @@ def classification_report(
         support={label: int(targets[:, k].sum()) for k, label in enumerate(classes)},
         confusion=_confusion(predicted, targets, task=task),
         thresholds=None if thresholds is None else tuple(thresholds),
+        draws={name: draws[name] for name in OVERALL},
     )
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
-from cass.evaluation.bootstrap import Interval
+import numpy as np
+from numpy.typing import NDArray
+
+from cass.evaluation.bootstrap import Interval, interval
 from cass.evaluation.report import ClassificationReport
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ class ResultRow:
         label_fraction: Share of the labels it was fine-tuned on, in (0, 1].
         n_labels: Number of those labels.
         metrics: Metrics by name, in [0, 1].
+        draws: (R,) of each metric by name, in the same R bootstrap resamples for every row.
     """
 
     branch: str
@@ -41,6 +45,23 @@ class ResultRow:
     label_fraction: float
     n_labels: int
     metrics: dict[str, Interval]
+    draws: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What pretraining changed.
+
+    Attributes:
+        branch: ``cnn``, ``transformer`` or ``mean of both``.
+        label_fraction: Share of the labels that was fine-tuned on, in (0, 1].
+        difference: Of a metric with pretraining minus without, in [-1, 1], with its 95% interval over the same
+            resamples of the test images for both.
+    """
+
+    branch: str
+    label_fraction: float
+    difference: Interval
 
 
 @dataclass(frozen=True)
@@ -63,24 +84,38 @@ class Cells:
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
     def rich(self) -> Table:
-        """Draw it for the terminal."""
+        """Draw it for the terminal; where that is narrow, headings and the first column wrap, figures do not."""
         from rich.table import Table
 
         table = Table(title=self.title, title_justify="left", padding=(0, 1, 0, 0), box=None)
         for index, name in enumerate(self.head):
-            table.add_column(name, justify="left" if index == 0 else "right", no_wrap=True)
+            widest = max((len(row[index]) for row in self.rows), default=0) if index else None
+            table.add_column(name, justify="right" if index else "left", min_width=widest)
         for row in self.rows:
             table.add_row(*row)
         return table
 
 
-def percent(entry: Interval) -> str:
+def percent(entry: Interval, *, sign: Literal["", "+"] = "") -> str:
     """Write an estimate and its interval in percent, such as ``81.3 [78.0, 84.1]``; a dash where undefined."""
     if math.isnan(entry.value):
         return "-"
-    if math.isnan(entry.low):
-        return f"{100 * entry.value:.1f}"
-    return f"{100 * entry.value:.1f} [{100 * entry.low:.1f}, {100 * entry.high:.1f}]"
+    value = f"{100 * entry.value:{sign}.1f}"
+    return value if math.isnan(entry.low) else f"{value} [{100 * entry.low:.1f}, {100 * entry.high:.1f}]"
+
+
+def gains(rows: Sequence[ResultRow], *, metric: str = "balanced_accuracy") -> list[Gain]:
+    """Compute what pretraining changed, for each label fraction and branch that has both starts."""
+    found = {(row.label_fraction, row.branch, row.start): row for row in rows}
+    changes = []
+    for fraction, branch in dict.fromkeys((row.label_fraction, row.branch) for row in rows):
+        pair = [found.get((fraction, branch, start)) for start in (WITH, WITHOUT)]
+        first, second = (row and row.metrics[metric].value for row in pair)
+        if first is None or second is None:
+            continue
+        draws = [row.draws.get(metric, np.empty(0)) for row in pair if row]
+        changes.append(Gain(branch, fraction, interval(first - second, draws[0] - draws[1])))
+    return changes
 
 
 def comparison(rows: Sequence[ResultRow], *, metric: str = "balanced_accuracy") -> Cells:
@@ -91,20 +126,20 @@ def comparison(rows: Sequence[ResultRow], *, metric: str = "balanced_accuracy") 
         metric: Name of the metric.
 
     Returns:
-        A row for each label fraction and branch: both starts in percent with 95% intervals, and the
-        difference in points.
+        A row for each label fraction and branch: both starts in percent and the difference in points, with 95%
+        intervals.
     """
     found = {(row.label_fraction, row.branch, row.start): row for row in rows}
+    changed = {(gain.label_fraction, gain.branch): gain.difference for gain in gains(rows, metric=metric)}
     keys = dict.fromkeys((row.label_fraction, row.branch) for row in rows)
     lines = []
     for fraction, branch in keys:
         pair = [found.get((fraction, branch, start)) for start in (WITH, WITHOUT)]
         there = [row for row in pair if row is not None]
         texts = [percent(row.metrics[metric]) if row else "-" for row in pair]
-        gain = "-"
-        if len(there) == 2:
-            gain = f"{100 * (there[0].metrics[metric].value - there[1].metrics[metric].value):+.1f}"
-        lines.append([f"{100 * fraction:g}% ({there[0].n_labels})", branch, *texts, gain])
+        gain = changed.get((fraction, branch))
+        texts.append(percent(gain, sign="+") if gain else "-")
+        lines.append([f"{100 * fraction:g}% ({there[0].n_labels})", branch, *texts])
     title = f"{NAMES.get(metric, metric).capitalize()} on the test images, % [95% interval]"
     return Cells(title, ["labels", "branch", WITH, WITHOUT, "difference"], lines)
 

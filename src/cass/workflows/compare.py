@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from cass.config import CompareConfig, EvaluateConfig, FinetuneConfig, PretrainC
 from cass.data.manifest import load_manifest
 from cass.errors import DataError
 from cass.files import write_json, write_text
-from cass.reports.tables import WITH, WITHOUT, ResultRow, comparison
+from cass.reports.tables import WITH, WITHOUT, ResultRow, comparison, gains
 from cass.workflows.evaluate import EvaluateResult, run_evaluate
 from cass.workflows.finetune import run_finetune
 from cass.workflows.pretrain import PretrainResult, run_pretrain
@@ -83,6 +83,7 @@ def run_compare(config: CompareConfig) -> CompareResult:
                         label_fraction=fraction,
                         n_labels=evaluation.summary["n_labels"],
                         metrics=report.metrics,
+                        draws=report.draws,
                     )
                 )
     result = CompareResult(config.out, pretraining, rows, manifest.generated)
@@ -159,5 +160,9 @@ def _write(result: CompareResult) -> None:
             "generated_data": result.generated,
             "pretraining": result.pretraining.summary,
             "results": records,
+            "gains": [
+                {"branch": gain.branch, "label_fraction": gain.label_fraction, **asdict(gain.difference)}
+                for gain in gains(result.rows)
+            ],
         },
     )
