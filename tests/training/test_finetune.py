@@ -48,6 +48,11 @@ def train(module: FinetuneModule, folder) -> list[dict[str, float]]:
     return progress.rows
 
 
+def reset_weight(module: FinetuneModule) -> torch.Tensor:
+    module.reset_head()
+    return module.branch.head.weight.detach().clone()
+
+
 def statistics(module: FinetuneModule) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in module.branch.backbone.named_buffers() if "running" in name}
 
@@ -78,6 +83,19 @@ def test_a_network_of_random_numbers_takes_each_batch_and_one_rate(tmp_path) -> 
         torch.equal(value, before[name]) for name, value in statistics(module).items() if "mean" in name
     )
     assert len({group["initial_lr"] for group in module.optimizers().param_groups}) == 1
+
+
+def test_the_head_of_a_network_of_random_numbers_starts_small_and_the_same_for_a_seed() -> None:
+    module = module_of(fresh=True)
+    with torch.no_grad():
+        module.branch.head.weight.mul_(1000)
+    module.reset_head()
+    weight = module.branch.head.weight.detach().clone()
+    assert weight.std() == pytest.approx(0.02, rel=0.1)
+    assert not module.branch.head.bias.any()
+    module.reset_head()
+    assert torch.equal(module.branch.head.weight, weight)
+    assert not torch.equal(weight, reset_weight(module_of(fresh=True, seed=1)))
 
 
 def test_untuned_layers_stay_as_they_are(tmp_path) -> None:

@@ -20,7 +20,7 @@ from cass.errors import DataError, OutputError
 from cass.files import write_text
 from cass.seeds import derive_seed
 
-VERSION = 1
+VERSION = 2
 CLASSES = ("lobed-granular", "round-smooth", "round-granular", "lobed-smooth")
 SHARES = (0.48, 0.27, 0.16, 0.09)
 IMAGES_PER_PATIENT = 20

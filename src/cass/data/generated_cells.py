@@ -65,8 +65,8 @@ def draw_stain(site: int, *, rng: np.random.Generator) -> Stain:
         cytoplasm=vary(body, 0.05),
         nucleus=vary(purple, 0.06),
         light=rng.normal(0, 0.10, 2),
-        blur=float(rng.uniform(0.3, 0.7) + 0.25 * site),
-        noise=float(rng.uniform(0.015, 0.035)),
+        blur=float(rng.uniform(0.3, 0.5) + 0.15 * site),
+        noise=float(rng.uniform(0.01, 0.02)),
     )
 
 
@@ -88,13 +88,13 @@ def draw_cell(
     side = image_size * SCALE
     y, x = np.mgrid[:side, :side] / (side / 64.0)  # in units of a 64-pixel image
     image = np.tile(stain.background, (side, side, 1))
-    for _ in range(rng.integers(2, 7)):
+    for _ in range(rng.integers(0, 4)):
         _draw_red_cell(image, x, y, stain=stain, rng=rng)
-    centre = 32 + rng.normal(0, 4.0, 2)
-    radius = rng.uniform(15, 21)
+    centre = 32 + rng.normal(0, 3.0, 2)
+    radius = rng.uniform(18, 24)
     body = _blob(x, y, centre, radius, roughness=0.06, rng=rng)
     texture = _texture(side, granular=granular, rng=rng)
-    colour = stain.cytoplasm + 0.10 * texture[:, :, None] * np.array([1.0, 0.9, 0.5])
+    colour = stain.cytoplasm + 0.15 * texture[:, :, None] * np.array([1.0, 0.9, 0.5])
     image = _paint(image, body, colour)
     nucleus = _nucleus(x, y, centre + rng.normal(0, 1.5, 2), 0.62 * radius, lobed=lobed, rng=rng)
     chromatin = _texture(side, granular=False, rng=rng)
@@ -148,14 +148,14 @@ def _nucleus(
     mask = np.zeros_like(x)
     for index in range(lobes):
         angle = start + turn * index
-        place = centre + 0.78 * size * np.array([np.cos(angle), np.sin(angle)])
+        place = centre + 1.0 * size * np.array([np.cos(angle), np.sin(angle)])
         mask = np.maximum(mask, _blob(x, y, place, lobe * rng.uniform(0.85, 1.15), roughness=0.08, rng=rng))
     return mask
 
 
 def _texture(side: int, *, granular: bool, rng: np.random.Generator) -> Floats:
     """Draw a texture of mean 0 and spread 1: fine grains, or soft clouds."""
-    width = (rng.uniform(0.7, 1.0) if granular else rng.uniform(2.6, 4.5)) * SCALE * side / 64.0 / SCALE
+    width = (rng.uniform(1.1, 1.5) if granular else rng.uniform(3.5, 5.0)) * SCALE * side / 64.0 / SCALE
     field = ndimage.gaussian_filter(rng.normal(0, 1, (side, side)), width)
     texture: Floats = (field - field.mean()) / field.std()
     return texture

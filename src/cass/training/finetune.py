@@ -19,6 +19,7 @@ from cass.evaluation.metrics import balanced_accuracy
 from cass.evaluation.probe import log_loss
 from cass.models.backbones import Branch
 from cass.models.layers import layer_groups
+from cass.seeds import derive_seed
 from cass.training.batches import BatchModule
 from cass.training.hardware import accelerator, workers
 from cass.training.losses import class_weights, classification_loss, probabilities
@@ -88,7 +89,8 @@ class FinetuneModule(BatchModule):
         validation: The labelled validation images.
         make_views: The augmentation of the training images.
         fresh: Whether the backbone holds random numbers: then there are no features to keep, so that all
-            layers learn at one rate and batch normalisation uses each batch.
+            layers learn at one rate, batch normalisation uses each batch, and the head starts from random
+            numbers (:meth:`reset_head`).
     """
 
     def __init__(
@@ -115,6 +117,17 @@ class FinetuneModule(BatchModule):
         self._outputs: list[tuple[Tensor, Tensor]] = []
         self._drawn = 0
         freeze_last_layers(branch, tuned_share=settings.tuned_share)
+
+    def reset_head(self) -> None:
+        """Give the head small random numbers, as timm does.
+
+        A probe of random features has weights in the hundreds, which a network that learns does not survive.
+        """
+        draw = torch.Generator().manual_seed(derive_seed(self.settings.seed, "head"))
+        with torch.no_grad():
+            for name, parameter in self.branch.head.named_parameters():
+                drawn = 0.02 * torch.randn(parameter.shape, generator=draw)
+                parameter.copy_(torch.zeros_like(drawn) if name == "bias" else drawn)
 
     def train_dataloader(self) -> Iterable[Any]:
         """Return the batches of every epoch."""

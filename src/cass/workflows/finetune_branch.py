@@ -180,13 +180,19 @@ def thresholds(held_probabilities: NDArray[np.float32], inputs: Inputs) -> list[
 def _train(
     config: FinetuneConfig, module: FinetuneModule, name: BranchName, *, probe_loss: float, folder: Path
 ) -> list[dict[str, Any]]:
-    """Train from the probe on; the module holds the best of the probe and all epochs afterwards."""
+    """Train from the probe on, or, without any features to keep, from a head of random numbers.
+
+    The module holds the best of the probe and all epochs afterwards.
+    """
     branch = module.branch
     before = copy.deepcopy(branch.state_dict())
     work = folder / f".{name}"
     best = ModelCheckpoint(dirpath=work, filename="best", monitor="val/loss", save_weights_only=True)
     stopping = EarlyStopping("val/loss", patience=config.patience)
-    stopping.best_score = torch.tensor(probe_loss)  # the probe is the epoch to beat
+    if module.fresh:
+        module.reset_head()
+    else:
+        stopping.best_score = torch.tensor(probe_loss)  # the probe is the epoch to beat
     labels = len(module.images)
     progress = RunProgress(
         f"Fine-tuning the {name} branch on {labels} labels", images_per_epoch=labels * module.passes
