@@ -115,6 +115,9 @@ class BenchmarkSpec(Settings):
     grids: dict[str, Grid] = Field(
         default_factory=lambda: {"main": Grid()}, min_length=1, description="Parts by name; left out: one of all."
     )
+    split: Literal["val", "test"] = Field(
+        "test", description="Images that are reported: test, or val while you still choose between methods."
+    )
     keep_weights: bool = Field(False, description="Keep the weights of every fine-tuned branch too.")
 
 

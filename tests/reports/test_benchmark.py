@@ -58,6 +58,7 @@ def outcome(
     if drop:
         missing = [MissingResult("brain", "small", drop[0], 16, 2, drop[1], "full", 0.1, "GPU on fire")]
     return Outcome(
+        split="test",
         name="known",
         claim="cass",
         runs=pd.DataFrame(rows),

@@ -63,6 +63,18 @@ def finished(place: Path) -> Path:
     return result.out
 
 
+def test_while_choosing_it_reports_the_validation_images(place: Path) -> None:
+    few = {"methods": {"none": {"pretraining": False}}, "claim": "none", "tuning": {"probe": {"head": "linear"}}}
+    result = cass.benchmark(write(place, **few, split="val"), out=place / "chosen")
+    assert result.complete
+    assert "on the validation images" in (result.out / "tables.md").read_text()
+    assert not list(result.out.glob("cells/*/*/evaluation/test"))
+    again = cass.benchmark(write(place, **few), out=place / "chosen")  # its fine-tuned weights are gone
+    assert again.complete
+    assert "on the test images" in (again.out / "tables.md").read_text()
+    assert list(again.out.glob("cells/*/*/evaluation/test/report.json"))
+
+
 def test_what_a_finished_benchmark_holds(finished: Path) -> None:
     runs = pd.read_parquet(finished / "runs.parquet")
     assert set(runs["branch"]) == {"cnn", "transformer", "mean"}

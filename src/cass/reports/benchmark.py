@@ -11,6 +11,8 @@ from cass.reports.tables import Cells, percent
 if TYPE_CHECKING:
     import pandas as pd
 
+IMAGES = {"test": "test", "val": "validation"}
+
 
 def result_tables(outcome: Outcome) -> list[Cells]:
     """Lay out the results: for each data set and setting, methods against branches and label fractions."""
@@ -83,9 +85,9 @@ def tables_markdown(outcome: Outcome) -> str:
     """Draw all tables in Markdown."""
     parts = [
         f"# {outcome.name}",
-        "Balanced accuracy on the test images in %: mean over seeds [95% t-interval over seeds]. The intervals "
-        "tell how much a repetition with other seeds would vary, not how other patients would. No interval: one "
-        "seed.",
+        f"Balanced accuracy on the {IMAGES[outcome.split]} images in %: mean over seeds [95% t-interval over "
+        "seeds]. The intervals tell how much a repetition with other seeds would vary, not how other patients "
+        "would. No interval: one seed.",
     ]
     for cells in result_tables(outcome):
         parts += [f"## {cells.title}", cells.markdown()]

@@ -39,6 +39,7 @@ class Outcome:
 
     Attributes:
         name: Its name.
+        split: Images that results are of, ``test`` or ``val``.
         claim: The method whose difference to each other one is tested.
         runs: A row for each data set, network, method, batch size, epochs, seed, protocol, label fraction,
             branch and metric.
@@ -50,6 +51,7 @@ class Outcome:
     """
 
     name: str
+    split: str
     claim: str
     runs: pd.DataFrame
     pretrainings: pd.DataFrame

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from cass.benchmark_spec import BenchmarkSpec, Grid, MethodEntry, ResultBranch
 from cass.config import (
@@ -52,6 +52,7 @@ class Tuning:
         fraction: Share of the labels, in (0, 1].
         settings: Fields of :class:`cass.config.FinetuneConfig` by name, but for ``run``, ``out`` and ``branch``.
         alone: The one branch that is wanted, or None where both are.
+        split: Images that are reported.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Tuning:
     fraction: float
     settings: dict[str, Any]
     alone: ResultBranch | None
+    split: Literal["val", "test"]
 
 
 @dataclass
@@ -272,7 +274,7 @@ def _tuning(
     alone = next(iter(branches)) if len(branches) == 1 and "mean" not in branches else None
     suffix = f"-{alone}" if alone else ""
     name = f"{protocol}-{fraction:g}{suffix}-{_hash(_content(config, without={'branch'}))}"
-    return Tuning(name, protocol, fraction, settings, alone)
+    return Tuning(name, protocol, fraction, settings, alone, spec.split)
 
 
 def _content(config: PretrainConfig | FinetuneConfig, *, without: set[str]) -> dict[str, Any]:

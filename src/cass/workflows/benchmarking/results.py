@@ -11,7 +11,7 @@ from cass.reports.benchmark import tables_latex, tables_markdown
 from cass.reports.benchmark_claims import claims_markdown
 from cass.reports.benchmark_outcome import MissingResult, Outcome
 from cass.workflows.benchmarking.cells import Benchmark, Cell, Place, Point
-from cass.workflows.benchmarking.work import REPORT, Step
+from cass.workflows.benchmarking.work import Step
 from cass.workflows.run_folder import SUMMARY
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def collect(benchmark: Benchmark) -> Outcome:
     for point in benchmark.points:
         cell = benchmark.cells[point.cell]
         step = Step(cell, cell.tunings[point.tuning])
-        report, tuned = _read(step.folder / REPORT), _read(step.folder / SUMMARY)
+        report, tuned = _read(step.result), _read(step.folder / SUMMARY)
         if report is None or tuned is None:
             reason = step.error or Step(cell, None).error or "not done"
             missing.append(MissingResult(**point.place._asdict(), reason=reason))
@@ -46,6 +46,7 @@ def collect(benchmark: Benchmark) -> Outcome:
     spec = benchmark.spec
     return Outcome(
         name=spec.name,
+        split=spec.split,
         claim=spec.claim,
         runs=pd.DataFrame(rows, columns=list(rows[0]) if rows else [*Place._fields, "branch", "metric", "value"]),
         pretrainings=pd.DataFrame(_pretrainings(benchmark, summaries)),
@@ -77,7 +78,7 @@ def _rows(
             "low": entry["low"],
             "high": entry["high"],
             "n_labels": tuned["n_labels"],
-            "n_test": part["n_images"],
+            "n_images": part["n_images"],
             "pretraining_method": cell.config.method if cell.pretraining else "none",
             "pretraining_epochs": cell.config.epochs if cell.pretraining else 0,
             "pretraining_seconds": pretraining.get("seconds"),

@@ -21,7 +21,7 @@ from cass.workflows.run_folder import CHECKPOINTS, CONFIG, LAST, SUMMARY, branch
 
 log = logging.getLogger("cass")
 
-ERRORS, TIMING, REPORT = "errors", "timing.json", "evaluation/test/report.json"
+ERRORS, TIMING = "errors", "timing.json"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,14 @@ class Step:
     @property
     def done(self) -> bool:
         """Whether its results are on disk."""
-        return (self.folder / (SUMMARY if self.tuning is None else REPORT)).is_file()
+        return self.result.is_file()
+
+    @property
+    def result(self) -> Path:
+        """The file that is there once the step is done: summary of a pretraining, report of a fine-tuning."""
+        if self.tuning is None:
+            return self.folder / SUMMARY
+        return self.folder / "evaluation" / self.tuning.split / "report.json"
 
     @property
     def seconds(self) -> float | None:
@@ -127,7 +134,7 @@ def _try(step: Step) -> bool:
         if step.tuning is None:
             _pretrain(step.cell)
         else:
-            _finetune(step.cell, step.tuning, step.folder)
+            _finetune(step, step.tuning)
     except CassError as error:
         record_error(step.cell, step.name, str(error))
         log.error("Failed: %s", error)
@@ -168,27 +175,29 @@ def _continues(cell: Cell) -> bool:
     return all(getattr(before, key) == getattr(cell.config, key) for key in places)
 
 
-def _finetune(cell: Cell, tuning: Tuning, out: Path) -> None:
+def _finetune(step: Step, tuning: Tuning) -> None:
     """Fine-tune and evaluate; only the results stay."""
     from cass.workflows.evaluate import run_evaluate
     from cass.workflows.finetune import run_finetune
 
+    cell, out = step.cell, step.folder
     there = list(branch_files(cell.config.out))
     if tuning.alone is not None and tuning.alone not in there:
         log.info("%s trains no %s branch: there is nothing to fine-tune.", cell.method, tuning.alone)
-        (out / REPORT).parent.mkdir(parents=True, exist_ok=True)
+        step.result.parent.mkdir(parents=True, exist_ok=True)
         write_json(out / SUMMARY, {})
-        write_json(out / REPORT, {})
+        write_json(step.result, {})
         return
     branch = tuning.alone or ("both" if len(there) == 2 else there[0])
     config = FinetuneConfig(**tuning.settings | {"run": cell.config.out, "out": out, "branch": branch})
-    if not (out / SUMMARY).is_file():
+    if not (out / SUMMARY).is_file() or not (out / CHECKPOINTS).is_dir():  # evaluated on another split before
         shutil.rmtree(out, ignore_errors=True)
         run_finetune(config)
     shared = {
         key: getattr(config, key) for key in ("device", "precision", "num_workers", "cache", "label_columns")
     }
-    run_evaluate(EvaluateConfig(**shared, run=out, labels=config.labels, seed=config.seed))
+    evaluation = {"run": out, "labels": config.labels, "seed": config.seed, "split": tuning.split}
+    run_evaluate(EvaluateConfig(**shared, **evaluation))
     if not cell.keep_weights:
         shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
     for logs in out.glob("tensorboard-*"):

@@ -1,0 +1,185 @@
+"""The search behind the default objective: it beside other objectives and beside itself with parts left out.
+
+What is compared stands in search.yaml; the objectives that lost, and the ablations, are defined here and nowhere
+in cass. All of them start as the default one does, unless their name says otherwise: pretrained batch statistics
+kept, lower layers slower, heads fitted to the joint targets before the first step.
+Usage: python benchmarks/search.py [--out runs/search] [--jobs 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from pathlib import Path
+
+import torch
+from lightly.loss import NTXentLoss, VICRegLoss
+from lightly.loss.lejepa_loss import SIGReg
+from lightly.loss.visreg_loss import VISRegLoss
+from torch import Tensor, nn
+
+import cass
+from cass.methods.base import METHODS
+from cass.methods.cass import cass_loss
+from cass.methods.joint import Joint, closed_form_head, joint_targets
+from cass.types import StepOutput
+
+SPREAD = 0.05
+
+
+@METHODS.register("random-heads")
+class RandomHeads(Joint):
+    """The heads start from random numbers instead of from the fit."""
+
+    def begin(self, embeddings, describe):
+        heads = copy.deepcopy(self.heads.state_dict())
+        super().begin(embeddings, describe)
+        self.heads.load_state_dict(heads)
+
+
+@METHODS.register("batch-statistics")
+class BatchStatistics(Joint):
+    """Batch norms use each batch, pretrained or not."""
+
+    def train(self, mode: bool = True):
+        return nn.Module.train(self, mode)
+
+
+@METHODS.register("unprotected")
+class Unprotected(RandomHeads, BatchStatistics):
+    """Random heads and batch statistics; search.yaml takes the rates by layer away too."""
+
+
+@METHODS.register("two-views")
+class TwoViews(Joint):
+    """Both branches see two views of an image."""
+
+    views = 2
+
+    def forward(self, views, rows):
+        outputs = [super(TwoViews, self).forward([view], rows) for view in views]
+        return StepOutput(torch.stack([output.loss for output in outputs]).mean())
+
+
+@METHODS.register("transformer-targets")
+class TransformerTargets(Joint):
+    """The targets are made of the Transformer's embeddings alone."""
+
+    def begin(self, embeddings, describe):
+        super().begin(embeddings, describe)
+        targets = joint_targets([embeddings["transformer"]], width=self.config.width, power=self.config.power)
+        self.targets = targets.to(self.targets.device)
+        fit_heads(self, embeddings)
+
+
+@METHODS.register("network-targets")
+class NetworkTargets(Joint):
+    """The targets are made of both branches' embeddings, even those of random numbers."""
+
+    def begin(self, embeddings, describe):
+        super().begin(embeddings, describe)
+        targets = joint_targets(list(embeddings.values()), width=self.config.width, power=self.config.power)
+        self.targets = targets.to(self.targets.device)
+        fit_heads(self, embeddings)
+
+
+@METHODS.register("own-targets")
+class OwnTargets(Joint):
+    """Each branch is taught its own start alone: what the other branch adds is left out."""
+
+    def begin(self, embeddings, describe):
+        super().begin(embeddings, describe)
+        self.own = {
+            name: joint_targets([embedding], width=self.config.width, power=self.config.power)
+            for name, embedding in embeddings.items()
+        }
+        for name, targets in self.own.items():
+            self.targets = targets
+            fit_heads(self, {name: embeddings[name]})
+
+    def forward(self, views, rows):
+        (view,) = views
+        losses = [
+            cass_loss(self.heads[name](branch.embed(view)), self.own[name].to(view.device)[rows])
+            for name, branch in self._nets()
+        ]
+        return StepOutput(torch.stack(losses).mean())
+
+
+class Live(Joint):
+    """The branches' outputs of the moment are compared with each other; nothing is fixed."""
+
+    def forward(self, views, rows):
+        (view,) = views
+        first, second = (self.heads[name](branch.embed(view)).float() for name, branch in self._nets())
+        return StepOutput(self.compare(first, second))
+
+    def compare(self, first: Tensor, second: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+@METHODS.register("live-cosine")
+class LiveCosine(Live):
+    """The published loss: no term for the spread."""
+
+    def compare(self, first, second):
+        return cass_loss(first, second)
+
+
+@METHODS.register("live-sigreg")
+class LiveSIGReg(Live):
+    """The published loss, and projections drawn to an isotropic Gaussian."""
+
+    def __init__(self, config, branches):
+        super().__init__(config, branches)
+        self.sigreg = SIGReg()
+
+    def compare(self, first, second):
+        return (1 - SPREAD) * cass_loss(first, second) + SPREAD * (self.sigreg(first) + self.sigreg(second)) / 2
+
+
+@METHODS.register("live-visreg")
+class LiveVISReg(Live):
+    """VISReg between the branches."""
+
+    def compare(self, first, second):
+        return VISRegLoss()(local_proj=second[None], global_proj=first[None])
+
+
+@METHODS.register("live-infonce")
+class LiveInfoNCE(Live):
+    """InfoNCE between the branches: the batch's other images are the negatives."""
+
+    def compare(self, first, second):
+        return NTXentLoss(temperature=0.1)(first, second)
+
+
+@METHODS.register("live-vicreg")
+class LiveVICReg(Live):
+    """VICReg between the branches."""
+
+    def compare(self, first, second):
+        return VICRegLoss()(first, second)
+
+
+def fit_heads(method: Joint, embeddings: dict[str, Tensor]) -> None:
+    """Fit heads to the method's targets."""
+    with torch.no_grad():
+        for name, embedding in embeddings.items():
+            weight, bias = closed_form_head(embedding, method.targets.cpu())
+            method.heads[name].weight.copy_(weight)
+            method.heads[name].bias.copy_(bias)
+
+
+def main() -> None:
+    """Run what search.yaml says, with what is registered here."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("runs/search"))
+    parser.add_argument("--jobs", type=int, default=1)
+    given = parser.parse_args()
+    cass.benchmark(Path(__file__).with_suffix(".yaml"), out=given.out, jobs=given.jobs)
+    print((given.out / "tables.md").read_text())
+
+
+if __name__ == "__main__":
+    main()
