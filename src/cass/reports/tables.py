@@ -109,12 +109,11 @@ def gains(rows: Sequence[ResultRow], *, metric: str = "balanced_accuracy") -> li
     found = {(row.label_fraction, row.branch, row.start): row for row in rows}
     changes = []
     for fraction, branch in dict.fromkeys((row.label_fraction, row.branch) for row in rows):
-        pair = [found.get((fraction, branch, start)) for start in (WITH, WITHOUT)]
-        first, second = (row and row.metrics[metric].value for row in pair)
-        if first is None or second is None:
-            continue
-        draws = [row.draws.get(metric, np.empty(0)) for row in pair if row]
-        changes.append(Gain(branch, fraction, interval(first - second, draws[0] - draws[1])))
+        pair = [row for start in (WITH, WITHOUT) if (row := found.get((fraction, branch, start)))]
+        if len(pair) == 2:
+            first, second = (row.metrics[metric].value for row in pair)
+            drawn = [row.draws.get(metric, np.empty(0)) for row in pair]
+            changes.append(Gain(branch, fraction, interval(first - second, drawn[0] - drawn[1])))
     return changes
 
 

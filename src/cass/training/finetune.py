@@ -88,9 +88,9 @@ class FinetuneModule(BatchModule):
         images: The labelled training images.
         validation: The labelled validation images.
         make_views: The augmentation of the training images.
-        fresh: Whether the backbone holds random numbers: then there are no features to keep, so that all
-            layers learn at one rate, batch normalisation uses each batch, and the head starts from random
-            numbers (:meth:`reset_head`).
+        fresh: Whether the backbone held random numbers before any pretraining: then all layers learn at one
+            rate, batch normalisation uses each batch, and the head is to start from small random numbers
+            (:meth:`reset_head`).
     """
 
     def __init__(
@@ -121,13 +121,14 @@ class FinetuneModule(BatchModule):
     def reset_head(self) -> None:
         """Give the head small random numbers, as timm does.
 
-        A probe of random features has weights in the hundreds, which a network that learns does not survive.
+        A probe of features of little spread has weights in the hundreds, which a network that learns does not
+        survive.
         """
         draw = torch.Generator().manual_seed(derive_seed(self.settings.seed, "head"))
         with torch.no_grad():
-            for name, parameter in self.branch.head.named_parameters():
-                drawn = 0.02 * torch.randn(parameter.shape, generator=draw)
-                parameter.copy_(torch.zeros_like(drawn) if name == "bias" else drawn)
+            head: Any = self.branch.head
+            head.weight.copy_(0.02 * torch.randn(head.weight.shape, generator=draw))
+            head.bias.zero_()
 
     def train_dataloader(self) -> Iterable[Any]:
         """Return the batches of every epoch."""

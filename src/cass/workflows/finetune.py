@@ -97,7 +97,7 @@ def run_finetune(config: FinetuneConfig) -> FinetuneResult:
                 inputs=inputs,
                 train=train,
                 folder=folder,
-                fresh=config.without_pretraining and branch_spec(pretraining, name).weights == "none",
+                fresh=branch_spec(pretraining, name).weights == "none",
             )
             for name in names
         }

@@ -71,7 +71,7 @@ def finetune_branch(
         inputs: The decoded images.
         train: Rows of the labelled training images.
         folder: Folder to write to.
-        fresh: Whether its backbone holds random numbers.
+        fresh: Whether its backbone held random numbers before any pretraining.
 
     Returns:
         What was saved.
@@ -180,7 +180,7 @@ def thresholds(held_probabilities: NDArray[np.float32], inputs: Inputs) -> list[
 def _train(
     config: FinetuneConfig, module: FinetuneModule, name: BranchName, *, probe_loss: float, folder: Path
 ) -> list[dict[str, Any]]:
-    """Train from the probe on, or, without any features to keep, from a head of random numbers.
+    """Train from the probe on, or, where pretraining began from random numbers, from a small random head.
 
     The module holds the best of the probe and all epochs afterwards.
     """
