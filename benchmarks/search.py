@@ -3,7 +3,7 @@
 What is compared stands in search.yaml; the objectives that lost, and the ablations, are defined here and nowhere
 in cass. All of them start as the default one does, unless their name says otherwise: pretrained batch statistics
 kept, lower layers slower, heads fitted to the joint targets before the first step.
-Usage: python benchmarks/search.py [--out runs/search] [--jobs 2]
+Usage: python benchmarks/search.py [--out runs/search] [--jobs N]
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def main() -> None:
     """Run what search.yaml says, with what is registered here."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("runs/search"))
-    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--jobs", type=int)
     given = parser.parse_args()
     cass.benchmark(Path(__file__).with_suffix(".yaml"), out=given.out, jobs=given.jobs)
     print((given.out / "tables.md").read_text())

@@ -127,8 +127,11 @@ class BenchmarkConfig(Settings):
     spec: Path = Field(description="YAML file that says what is compared.")
     out: Path | None = Field(None, description="Folder of the results; left out: runs/NAME of the benchmark.")
     plan: bool = Field(False, description="Only say what there is to do and about how long it takes.")
-    jobs: int = Field(
-        1, ge=1, description="Processes that work side by side; where there are several GPUs, each takes one."
+    jobs: int | None = Field(
+        None,
+        ge=1,
+        description="Processes that work side by side; left out: one for each GPU, or, without any, one for each "
+        "core and 8 GiB of memory.",
     )
     slurm: bool = Field(
         False,

@@ -34,7 +34,7 @@ def test_a_killed_benchmark_goes_on_and_finds_the_same(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "left" in done.stderr  # of the time
 
-    process = subprocess.Popen([*LINE, str(TINY), "--out", str(killed)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*LINE, str(TINY), "--out", str(killed), "--jobs", "1"], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
     while len(finished(killed)) < 3 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 
 import cass
 from cass.errors import CassError, OutputError
-from cass.workflows.benchmarking import work
+from cass.workflows.benchmark import BenchmarkResult
+from cass.workflows.benchmarking import jobs, work
 from conftest import TINY, write_scans
 
 SPEC: dict[str, Any] = {
@@ -37,6 +38,10 @@ SPEC: dict[str, Any] = {
 }
 
 
+def benchmark(spec: Path, **settings: Any) -> BenchmarkResult:
+    return cass.benchmark(spec, **{"jobs": 1} | settings)
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("benchmark")
@@ -56,7 +61,7 @@ def whole(out: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def finished(place: Path) -> Path:
-    result = cass.benchmark(write(place), out=place / "out")
+    result = benchmark(write(place), out=place / "out")
     assert result.complete
     assert result.outcome is not None
     assert not result.outcome.missing
@@ -65,11 +70,11 @@ def finished(place: Path) -> Path:
 
 def test_while_choosing_it_reports_the_validation_images(place: Path) -> None:
     few = {"methods": {"none": {"pretraining": False}}, "claim": "none", "tuning": {"probe": {"head": "linear"}}}
-    result = cass.benchmark(write(place, **few, split="val"), out=place / "chosen")
+    result = benchmark(write(place, **few, split="val"), out=place / "chosen")
     assert result.complete
     assert "on the validation images" in (result.out / "tables.md").read_text()
     assert not list(result.out.glob("cells/*/*/evaluation/test"))
-    again = cass.benchmark(write(place, **few), out=place / "chosen")  # its fine-tuned weights are gone
+    again = benchmark(write(place, **few), out=place / "chosen")  # its fine-tuned weights are gone
     assert again.complete
     assert "on the test images" in (again.out / "tables.md").read_text()
     assert list(again.out.glob("cells/*/*/evaluation/test/report.json"))
@@ -124,9 +129,9 @@ def test_a_second_run_changes_nothing_and_another_seed_computes_only_itself(
 ) -> None:
     before = whole(finished)
     monkeypatch.setattr(work, "_try", lambda step: pytest.fail(f"{step.name} was computed again"))
-    assert cass.benchmark(write(place), out=finished).complete
+    assert benchmark(write(place), out=finished).complete
     assert whole(finished) == before
-    plan = cass.benchmark(write(place, seeds=[0, 1]), out=finished, plan=True)
+    plan = benchmark(write(place, seeds=[0, 1]), out=finished, plan=True)
     assert plan.outcome is None
     assert [(line.method, line.steps, line.done) for line in plan.plan] == [("cass", 4, 2), ("none", 4, 2)]
     assert plan.seconds_left is not None
@@ -137,7 +142,7 @@ def test_a_second_run_changes_nothing_and_another_seed_computes_only_itself(
 def test_a_cell_that_fails_is_reported_and_the_rest_goes_on(place: Path, tmp_path: Path) -> None:
     networks = SPEC["networks"] | {"odd": SPEC["networks"]["tiny"] | {"image_size": 40}}
     spec = write(place, networks=networks, methods={"cass": SPEC["methods"]["cass"]})
-    result = cass.benchmark(spec, out=tmp_path / "out")
+    result = benchmark(spec, out=tmp_path / "out")
     assert not result.complete
     assert result.outcome is not None
     (missing,) = result.outcome.missing
@@ -159,13 +164,13 @@ def test_ctrl_c_reports_what_there_is(place: Path, tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(work, "_try", stop_after_two)
     with pytest.raises(KeyboardInterrupt):
-        cass.benchmark(write(place), out=tmp_path / "out")
+        benchmark(write(place), out=tmp_path / "out")
     assert set(pd.read_csv(tmp_path / "out" / "runs.csv")["method"]) == {"cass"}
     assert "not done" in (tmp_path / "out" / "tables.md").read_text()
 
 
 def test_the_plan_writes_nothing(place: Path, tmp_path: Path) -> None:
-    result = cass.benchmark(write(place), out=tmp_path / "out", plan=True)
+    result = benchmark(write(place), out=tmp_path / "out", plan=True)
     assert [(line.method, line.cells, line.steps, line.done) for line in result.plan] == [
         ("cass", 1, 2, 0),
         ("none", 1, 2, 0),
@@ -180,7 +185,7 @@ def test_a_method_with_one_branch_has_no_rows_for_the_other(finished: Path, plac
     for path in out.glob("cells/*-cass-*/pretrain/checkpoints/cnn.safetensors"):
         path.unlink()  # as a method leaves it that trains the Transformer alone
     grids = {"both": {"label_fractions": [0.7]}, "cnn": {"label_fractions": [0.8], "branches": ["cnn"]}}
-    result = cass.benchmark(write(place, methods={"cass": SPEC["methods"]["cass"]}, grids=grids), out=out)
+    result = benchmark(write(place, methods={"cass": SPEC["methods"]["cass"]}, grids=grids), out=out)
     assert result.complete
     assert result.outcome is not None
     assert not result.outcome.missing
@@ -192,7 +197,7 @@ def test_a_method_with_one_branch_has_no_rows_for_the_other(finished: Path, plac
 def test_a_folder_of_something_else_is_left_alone(place: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").touch()
     with pytest.raises(OutputError, match="folder of a benchmark"):
-        cass.benchmark(write(place), out=tmp_path)
+        benchmark(write(place), out=tmp_path)
 
 
 def same_results(first: Path, second: Path) -> None:
@@ -204,19 +209,33 @@ def same_results(first: Path, second: Path) -> None:
 
 @pytest.mark.slow
 def test_processes_side_by_side_find_the_same(finished: Path, place: Path, tmp_path: Path) -> None:
-    result = cass.benchmark(write(place), out=tmp_path / "out", jobs=2)
+    result = benchmark(write(place), out=tmp_path / "out", jobs=2)
     assert result.complete
     same_results(finished, result.out)
     assert "Pretraining" in next((result.out / "cells").glob("*-cass-*/log.txt")).read_text()
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("gpus", "cores", "memory", "processes"),
+    [("0,1,2", 2, 16, 3), ("", 4, 64, 4), ("", 8, 24, 3), ("", 2, 4, 1)],
+)
+def test_as_many_processes_as_there_is_room_for(
+    monkeypatch: pytest.MonkeyPatch, gpus: str, cores: int, memory: int, processes: int
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+    monkeypatch.setattr(jobs.os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    sizes = {"SC_PAGE_SIZE": 2**12, "SC_PHYS_PAGES": memory * 2**18}
+    monkeypatch.setattr(jobs.os, "sysconf", sizes.__getitem__)
+    assert jobs.room() == processes
+
+
 @pytest.mark.skipif(importlib.util.find_spec("submitit") is None, reason="submitit is not installed")
 def test_jobs_through_submitit_find_the_same(
     finished: Path, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(cass.__file__).parents[1]))  # as where cass is installed
-    result = cass.benchmark(
+    result = benchmark(
         write(place), out=tmp_path / "out", slurm=True, slurm_args={"cluster": "local", "timeout_min": 10}
     )
     assert result.complete
@@ -227,7 +246,7 @@ def test_jobs_through_submitit_find_the_same(
 @pytest.mark.skipif(importlib.util.find_spec("submitit") is None, reason="submitit is not installed")
 def test_slurm_arguments_that_submitit_refuses(place: Path, tmp_path: Path) -> None:
     with pytest.raises(CassError, match="partitoin"):
-        cass.benchmark(
+        benchmark(
             write(place), out=tmp_path / "out", slurm=True, slurm_args={"cluster": "local", "partitoin": "gpu"}
         )
 
@@ -237,4 +256,4 @@ def test_without_submitit_it_says_how_to_get_it(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "submitit", None)
     with pytest.raises(CassError, match=r"pip install 'cass-ssl\[slurm\]'"):
-        cass.benchmark(write(place), out=tmp_path / "out", slurm=True)
+        benchmark(write(place), out=tmp_path / "out", slurm=True)

@@ -15,7 +15,7 @@ from cass.files import write_text
 from cass.reports.benchmark_outcome import Outcome
 from cass.reports.benchmark_plan import PlanLine
 from cass.workflows.benchmarking.cells import Benchmark, expand
-from cass.workflows.benchmarking.jobs import run_here, run_side_by_side
+from cass.workflows.benchmarking.jobs import room, run_here, run_side_by_side
 from cass.workflows.benchmarking.progress import Progress, estimate
 from cass.workflows.benchmarking.results import collect, write_results
 from cass.workflows.benchmarking.slurm import run_on_slurm
@@ -33,7 +33,7 @@ class BenchmarkResult:
     Attributes:
         out: Folder of the results.
         plan: What there is to do, a line for each data set, pair of networks and method.
-        seconds_left: Time for what is left, with the processes asked for; None where nothing tells.
+        seconds_left: Time for what is left, with as many processes as work; None where nothing tells.
         outcome: What is finished; None where only the plan was asked for.
     """
 
@@ -107,8 +107,11 @@ def _run(work: Benchmark, steps: list[Step], config: BenchmarkConfig) -> None:
     if config.slurm:
         progress = Progress(steps, jobs=len(cells), every=30)
         run_on_slurm(cells, progress, folder=work.out / "slurm", arguments=config.slurm_args)
-    elif config.jobs > 1:
-        run_side_by_side(cells, Progress(steps, jobs=config.jobs, every=10), jobs=config.jobs)
+        return
+    jobs = min(config.jobs or room(), len(cells))
+    if jobs > 1:
+        log.info("%d processes side by side; each writes what it does into log.txt of its cell.", jobs)
+        run_side_by_side(cells, Progress(steps, jobs=jobs, every=10), jobs=jobs)
     else:
         run_here(cells, Progress(steps, jobs=1))
 
@@ -117,7 +120,7 @@ def _result(
     work: Benchmark, steps: list[Step], config: BenchmarkConfig, *, outcome: Outcome | None
 ) -> BenchmarkResult:
     seconds = estimate(steps).seconds
-    left = None if seconds is None else seconds / config.jobs
+    left = None if seconds is None else seconds / (config.jobs or room())
     return BenchmarkResult(work.out, _plan(work), left, outcome)
 
 

@@ -20,6 +20,7 @@ from cass.workflows.benchmarking.progress import Progress
 from cass.workflows.benchmarking.work import record_error, steps_of, work
 
 POLL_SECONDS = 1.0
+MEMORY_OF_A_JOB = 8 * 2**30
 
 
 def run_here(cells: Sequence[Cell], progress: Progress) -> None:
@@ -65,6 +66,21 @@ def run_side_by_side(cells: Sequence[Cell], progress: Progress, *, jobs: int) ->
             process.terminate()
         for process, _ in running.values():
             process.join()
+
+
+def room() -> int:
+    """Return how many processes fit: one for each GPU; without any, one for each core and 8 GiB of memory.
+
+    On a CPU small networks keep several cores busy better as several processes than as threads of one.
+    """
+    if gpus := visible_gpus():
+        return len(gpus)
+    try:
+        cores = len(os.sched_getaffinity(0))
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not every system tells
+        return 1
+    return max(1, min(cores, memory // MEMORY_OF_A_JOB))
 
 
 def visible_gpus() -> list[str]:
