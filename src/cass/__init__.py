@@ -13,6 +13,7 @@ from cass.errors import CassError
 
 if TYPE_CHECKING:
     from cass.methods import list_methods
+    from cass.workflows.audit import audit
     from cass.workflows.benchmark import benchmark
     from cass.workflows.benchmark_speed import benchmark_speed
     from cass.workflows.compare import compare
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from cass.workflows.finetune import finetune
     from cass.workflows.predict import predict
     from cass.workflows.pretrain import pretrain
+    from cass.workflows.split import split
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CassError",
     "__version__",
+    "audit",
     "benchmark",
     "benchmark_speed",
     "compare",
@@ -36,6 +39,7 @@ __all__ = [
     "list_methods",
     "predict",
     "pretrain",
+    "split",
 ]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from cass.errors import ConfigError, did_you_mean
 from cass.types import Branches
@@ -282,6 +282,35 @@ class CompareConfig(PretrainConfig):
     finetune: TuneSettings = Field(
         default_factory=TuneSettings, description="Settings of cass finetune, as YAML: '{epochs: 20}'."
     )
+
+
+class AuditConfig(LabelSettings):
+    """Settings of ``cass audit``."""
+
+    data: str = Field(description=_DATA)
+    json_file: Path | None = Field(None, description="JSON file to write with all that was found.")
+    html: Path | None = Field(None, description="HTML page to write, with small pictures of what was found.")
+    seed: int = Field(
+        0, ge=0, lt=2**31, description="Seed of cross-validation, and of splits where none are given."
+    )
+
+
+class SplitConfig(LabelSettings):
+    """Settings of ``cass split``."""
+
+    data: str = Field(description=_DATA)
+    out: Path = Field(description="CSV file to write; must not exist.")
+    ratios: tuple[float, float, float] = Field(
+        (0.7, 0.1, 0.2), description="Shares of train, val and test; repeat the option."
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed; the same seed makes the same splits.")
+
+    @field_validator("ratios")
+    @classmethod
+    def _shares(cls, value: tuple[float, float, float]) -> tuple[float, float, float]:
+        if min(value) <= 0:
+            raise ValueError("give three shares above 0, such as 0.7, 0.1 and 0.2")
+        return value
 
 
 class SpeedConfig(ComputeSettings):

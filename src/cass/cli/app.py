@@ -11,6 +11,7 @@ from cass.benchmark_spec import BenchmarkConfig
 from cass.cli.benchmark_group import SPEC, SpecOrCommand
 from cass.cli.options import command
 from cass.config import (
+    AuditConfig,
     CompareConfig,
     EmbedConfig,
     EvaluateConfig,
@@ -18,6 +19,7 @@ from cass.config import (
     PredictConfig,
     PretrainConfig,
     SpeedConfig,
+    SplitConfig,
 )
 
 app = typer.Typer(
@@ -103,6 +105,34 @@ def _compare(config: CompareConfig) -> None:
     typer.echo(f"Wrote {result.out}")
 
 
+def _audit(config: AuditConfig) -> None:
+    from rich.console import Console
+
+    from cass.reports.audit import audit_tables, finding_lines
+    from cass.workflows.audit import run_audit
+
+    found = run_audit(config).audit
+    console = Console(soft_wrap=True)
+    for cells in audit_tables(found):
+        Console().print(cells.rich())
+    for line in finding_lines(found):
+        console.print(line, markup=False, highlight=False)
+    for path in (config.json_file, config.html):
+        if path is not None:
+            typer.echo(f"Wrote {path}")
+    if found.serious:
+        raise typer.Exit(1)
+
+
+def _split(config: SplitConfig) -> None:
+    from cass.workflows.split import run_split
+
+    result = run_split(config)
+    counts = ", ".join(f"{name} {count:,}" for name, count in result.counts.items())
+    left_out = f"; {len(result.left_out)} unreadable files left out" if result.left_out else ""
+    typer.echo(f"Wrote {result.out}: {counts}{left_out}")
+
+
 def _benchmark_speed(config: SpeedConfig) -> None:
     from rich.console import Console
 
@@ -153,6 +183,23 @@ def _add(name: str, *, to: typer.Typer = app, **kwargs: Any) -> None:
     to.command(name)(command(**kwargs))
 
 
+_add(
+    "audit",
+    kind=AuditConfig,
+    run=_audit,
+    arguments={"data": "[IMAGES]"},
+    summary="Say what is wrong with a set of images before anything is trained on it; exit code 1 where it is "
+    "serious.",
+    example="cass audit labels.csv --html audit.html",
+)
+_add(
+    "split",
+    kind=SplitConfig,
+    run=_split,
+    arguments={"data": "[IMAGES]"},
+    summary="Write splits that keep patients, copies and near-duplicates together.",
+    example="cass split labels.csv --out safe.csv",
+)
 _add(
     "pretrain",
     kind=PretrainConfig,

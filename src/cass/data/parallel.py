@@ -63,11 +63,12 @@ def cores() -> int:
 
 
 @contextmanager
-def shown(total: int) -> Iterator[Callable[[int], None]]:
-    """Show on standard error how many images are decoded: a bar on a terminal, else a line a minute.
+def shown(total: int, doing: str = "Decoding") -> Iterator[Callable[[int], None]]:
+    """Show on standard error how many images are done: a bar on a terminal, else a line a minute.
 
     Args:
         total: Number of images.
+        doing: What is done with them.
 
     Yields:
         A function that takes the number of images done so far.
@@ -77,7 +78,7 @@ def shown(total: int) -> Iterator[Callable[[int], None]]:
 
     console = Console(stderr=True)
     if console.is_terminal:
-        columns = (TextColumn("Decoding"), BarColumn(), MofNCompleteColumn(), TextColumn("left"))
+        columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TextColumn("left"))
         with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
             task = bar.add_task("", total=total)
             yield lambda done: bar.update(task, completed=done)
@@ -90,6 +91,6 @@ def shown(total: int) -> Iterator[Callable[[int], None]]:
         if done and now - said >= 60:
             said = now
             left = (now - started) / done * (total - done)
-            log.info("Decoded %s of %s images, about %.0f s left.", f"{done:,}", f"{total:,}", left)
+            log.info("%s images: %s of %s done, about %.0f s left.", doing, f"{done:,}", f"{total:,}", left)
 
     yield say

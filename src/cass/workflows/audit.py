@@ -1,0 +1,100 @@
+"""``cass audit``: what is wrong with a data set, before anything is trained on it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cass.config import AuditConfig, build_config
+from cass.data.audit.facts import ImageFacts, gather_facts
+from cass.data.audit.report import Audit, audit_set
+from cass.data.manifest import Manifest, load_manifest
+from cass.data.parallel import shown
+from cass.data.splits import resolve_splits
+from cass.errors import DataError, OutputError
+from cass.files import write_json, write_text
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """An audit.
+
+    Attributes:
+        audit: What was found.
+        manifest: The data set.
+    """
+
+    audit: Audit
+    manifest: Manifest
+
+
+def audit(data: str | Path, **settings: Any) -> AuditResult:
+    """Check a data set: files, copies, leakage, shortcuts and labels. Nothing is changed.
+
+    Args:
+        data: CSV manifest, folder, or ``generated``.
+        settings: Fields of :class:`cass.config.AuditConfig` by name.
+
+    Returns:
+        What was found; ``audit.serious`` says whether figures on this set would be wrong.
+
+    Raises:
+        CassError: For a data set that cannot be read at all, in one line.
+    """
+    return run_audit(build_config(AuditConfig, settings | {"data": str(data)}))
+
+
+def run_audit(config: AuditConfig) -> AuditResult:
+    """Do what :func:`audit` says, with a configuration that is already checked."""
+    for path in (config.json_file, config.html):
+        if path is not None and not path.parent.is_dir():
+            raise OutputError(
+                f"The folder {path.parent} of {path.name} does not exist", "Make it, or name another."
+            )
+    manifest = load_manifest(config.data, label_columns=config.label_columns)
+    facts = look(manifest)
+    digests = [digest or f"unreadable {row}" for row, digest in enumerate(facts.digests)]
+    resolved = resolve_splits(manifest, digests=digests, seed=config.seed, known=None)
+    found = audit_set(
+        manifest,
+        facts,
+        resolved.splits,
+        splits_source=resolved.source,
+        split_command=split_command(config),
+        seed=config.seed,
+    )
+    if config.json_file is not None:
+        write_json(config.json_file, {"data": config.data, **found.to_dict()})
+    if config.html is not None:
+        from cass.reports.audit_page import audit_page
+
+        write_text(config.html, audit_page(found, manifest, name=config.data))
+    return AuditResult(found, manifest)
+
+
+def look(manifest: Manifest) -> ImageFacts:
+    """Gather the facts of a set's files, and show how far it is.
+
+    Args:
+        manifest: N images.
+
+    Raises:
+        DataError: Not one file can be read.
+    """
+    with shown(len(manifest), "Looking at") as on_progress:
+        facts = gather_facts([manifest.path(row) for row in range(len(manifest))], on_progress=on_progress)
+    if len(facts.errors) == len(manifest):
+        raise DataError(
+            f"None of the {len(manifest)} images of {manifest.root} can be read; the first, "
+            f"{manifest.images[0]!r}: {facts.errors[0]}",
+            "Check the folder.",
+        )
+    return facts
+
+
+def split_command(config: AuditConfig) -> str:
+    """Return the command that makes safe splits of the same set."""
+    columns = [part for name in config.label_columns for part in ("--label-columns", name)]
+    return shlex.join(["cass", "split", config.data, *columns, "--out", "safe.csv"])
