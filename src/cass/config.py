@@ -86,7 +86,17 @@ class LabelSettings(Settings):
     )
 
 
-class PretrainConfig(LabelSettings, CacheSettings, TrainSettings):
+class GuardSettings(Settings):
+    """What a training run does where its data cannot be trusted."""
+
+    allow_leakage: bool = Field(
+        False,
+        description="Go on where given splits put a group, or copies of one image, into several; every report "
+        "then says so.",
+    )
+
+
+class PretrainConfig(LabelSettings, CacheSettings, GuardSettings, TrainSettings):
     """Settings of ``cass pretrain``."""
 
     data: str = Field(description=_DATA)
@@ -220,7 +230,7 @@ class TuneSettings(TrainSettings):
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the labelled subset and of training.")
 
 
-class FinetuneConfig(LabelSettings, CacheSettings, TuneSettings):
+class FinetuneConfig(LabelSettings, CacheSettings, GuardSettings, TuneSettings):
     """Settings of ``cass finetune``."""
 
     run: Path = Field(description="Run folder of cass pretrain.")
@@ -284,10 +294,15 @@ class CompareConfig(PretrainConfig):
     )
 
 
-class AuditConfig(LabelSettings):
+class AuditConfig(LabelSettings, ComputeSettings):
     """Settings of ``cass audit``."""
 
     data: str = Field(description=_DATA)
+    run: Path | None = Field(
+        None,
+        description="Run folder of cass pretrain or cass finetune, whose networks then look for look-alikes and "
+        "for labels that are doubtful.",
+    )
     json_file: Path | None = Field(None, description="JSON file to write with all that was found.")
     html: Path | None = Field(None, description="HTML page to write, with small pictures of what was found.")
     seed: int = Field(

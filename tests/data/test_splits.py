@@ -158,9 +158,9 @@ def test_groups_and_copies_across_given_splits_are_noted_not_refused(write_csv: 
     manifest = _manifest(write_csv, ["a.png,x,g,train", "b.png,x,g,val", "c.png,x,h,test"])
     resolved = resolve_splits(manifest, digests=["d", "e", "d"], seed=0, known={"d": "train"})
     assert resolved.splits.tolist() == ["train", "val", "test"]
-    assert len(resolved.notes) == 2
-    assert "1 groups" in resolved.notes[0]
-    assert "exact copies" in resolved.notes[1]
+    assert len(resolved.leaks) == 2
+    assert "1 groups" in resolved.leaks[0]
+    assert "exact copies" in resolved.leaks[1]
 
 
 def test_a_test_image_that_pretraining_saw_is_refused(write_csv: Write) -> None:

@@ -44,6 +44,19 @@ def test_what_an_audit_writes(leaking: Path, tmp_path: Path) -> None:
     assert "http" not in page
 
 
+def test_a_run_adds_what_its_networks_see(leaking: Path, pretrained: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(leaking)
+    row = table.index[table.label == "disc"][2]
+    table.loc[row, "label"] = "stripes"
+    table.to_csv(leaking, index=False)
+    result = cass.audit(leaking, run=pretrained, device="cpu", html=tmp_path / "found.html")
+    (finding,) = [entry for entry in result.audit.findings if entry.topic == "label quality"]
+    assert row in finding.images
+    assert len(finding.captions) == len(finding.images)
+    assert finding.captions[finding.images.index(row)].startswith("rather disc (")
+    assert "rather disc (" in (tmp_path / "found.html").read_text()
+
+
 def test_the_command_ends_with_1_where_it_is_serious_and_split_mends_it(leaking: Path, tmp_path: Path) -> None:
     run = CliRunner()
     found = run.invoke(app, ["audit", str(leaking)])

@@ -31,11 +31,13 @@ class ResolvedSplits:
         splits: (N,) of ``train``, ``val``, ``test``.
         source: ``given`` by the user, taken over from the pretraining ``run``, or ``made`` by cass.
         notes: What the user should know about them, one sentence each.
+        leaks: Where given splits cut through groups or through copies of one image, one sentence each.
     """
 
     splits: NDArray[np.str_]
     source: Literal["given", "run", "made"]
     notes: tuple[str, ...]
+    leaks: tuple[str, ...] = ()
 
 
 def make_splits(
@@ -222,7 +224,7 @@ def _honour(
             "Pretrain again on this very CSV, so that its test images are left out.",
         )
     splits = given.astype("<U5")
-    notes = _straddling(manifest, given, digests=digests)
+    notes = []
     if not train:
         # Enough to evaluate or predict with; training asks for train images itself.
         notes.append("The given splits have no train images; nothing can be trained on them.")
@@ -241,12 +243,12 @@ def _honour(
         notes.append(f"The given splits have no val: {int(part.sum())} of {len(train)} train images became it.")
     if not (given == "test").any():
         notes.append("The given splits have no test images; nothing can be evaluated on them.")
-    return ResolvedSplits(splits, "given", tuple(notes))
+    return ResolvedSplits(splits, "given", tuple(notes), _straddling(manifest, given, digests=digests))
 
 
-def _straddling(manifest: Manifest, given: NDArray[np.str_], *, digests: Sequence[str]) -> list[str]:
+def _straddling(manifest: Manifest, given: NDArray[np.str_], *, digests: Sequence[str]) -> tuple[str, ...]:
     """Say where given splits cut through groups or through copies of one image."""
-    notes = []
+    leaks = []
     keys = {"groups": manifest.groups, "images with exact copies": np.array(digests, dtype=np.str_)}
     for what, names in keys.items():
         if names is None:
@@ -259,11 +261,11 @@ def _straddling(manifest: Manifest, given: NDArray[np.str_], *, digests: Sequenc
                 first.setdefault(name, image)
         cut = [name for name, splits in where.items() if len(splits) > 1]
         if cut:
-            notes.append(
+            leaks.append(
                 f"The given splits put {len(cut)} {what} into more than one split (first: the one of "
                 f"{first[cut[0]]!r}); figures on val and test may be too good."
             )
-    return notes
+    return tuple(leaks)
 
 
 def _inherit(codes: NDArray[np.int64], digests: Sequence[str], known: Mapping[str, Split]) -> NDArray[np.str_]:

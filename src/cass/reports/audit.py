@@ -49,7 +49,9 @@ def finding_lines(audit: Audit) -> Iterator[str]:
         yield f"{finding.level.upper()}, {finding.topic}: {finding.what}"
         if finding.fix:
             yield f"  Mend: {finding.fix}"
-        names = [audit.images[row] for row in finding.images[:LISTED]]
+        captions = [f" ({caption})" for caption in finding.captions] or [""] * len(finding.images)
+        named = zip(finding.images[:LISTED], captions, strict=False)
+        names = [f"{audit.images[row]}{caption}" for row, caption in named]
         names += [" = ".join(audit.images[row] for row in rows[:3]) for rows in finding.families[:LISTED]]
         if names:
             yield f"  Such as: {'; '.join(names[:LISTED])}"

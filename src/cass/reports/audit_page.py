@@ -41,7 +41,9 @@ def audit_page(audit: Audit, manifest: Manifest, *, name: str) -> str:
         parts.append(f"<p>{html.escape(finding.what)}</p>")
         if finding.fix:
             parts.append(f"<p>Mend: <code>{html.escape(finding.fix)}</code></p>")
-        parts += [_figure(manifest, row) for row in finding.images[:MOST]]
+        captions = finding.captions or [""] * len(finding.images)
+        shown = zip(finding.images, captions, strict=True)
+        parts += [_figure(manifest, row, more=caption) for row, caption in shown]
         for rows in finding.families[:MOST]:
             parts.append(f'<div class="family">{"".join(_figure(manifest, row) for row in rows[:MOST])}</div>')
         parts.append("</section>")
@@ -58,7 +60,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<table>{line(head, 'th')}{''.join(line(row, 'td') for row in rows)}</table>"
 
 
-def _figure(manifest: Manifest, row: int) -> str:
+def _figure(manifest: Manifest, row: int, *, more: str = "") -> str:
     """Draw an image as a small JPEG inside the page; one that cannot be read is an empty frame."""
     from PIL import Image
 
@@ -68,6 +70,8 @@ def _figure(manifest: Manifest, row: int) -> str:
     labels = [label for label, flag in zip(manifest.classes, manifest.targets[row], strict=True) if flag]
     if labels:
         caption += f"<br>{html.escape(', '.join(labels))}"
+    if more:
+        caption += f"<br>{html.escape(more)}"
     try:
         pixels = read_square(manifest.path(row), SIDE)
     except DataError:

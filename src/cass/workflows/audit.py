@@ -57,12 +57,18 @@ def run_audit(config: AuditConfig) -> AuditResult:
     facts = look(manifest)
     digests = [digest or f"unreadable {row}" for row, digest in enumerate(facts.digests)]
     resolved = resolve_splits(manifest, digests=digests, seed=config.seed, known=None)
+    more = []
+    if config.run is not None:
+        from cass.workflows.audit_run import run_findings
+
+        more = run_findings(config, manifest, facts.readable, resolved.splits)
     found = audit_set(
         manifest,
         facts,
         resolved.splits,
         splits_source=resolved.source,
         split_command=split_command(config),
+        more=more,
         seed=config.seed,
     )
     if config.json_file is not None:

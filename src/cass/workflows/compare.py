@@ -123,6 +123,7 @@ def _finetune_and_evaluate(
                 out=out,
                 label_fraction=fraction,
                 without_pretraining=without,
+                allow_leakage=config.allow_leakage,
             )
         )
     return run_evaluate(EvaluateConfig(**shared, run=out, labels=config.data, seed=config.seed))
@@ -151,7 +152,9 @@ def _write(result: CompareResult) -> None:
     out = result.out
     what = "generated images (drawn by cass, not patients)" if result.generated else "test images"
     write_text(out / "results.csv", pd.DataFrame(records).to_csv(index=False))
-    write_text(out / "results.md", f"Balanced accuracy on the {what}.\n\n{comparison(result.rows).markdown()}\n")
+    leaks = [f"**Leakage was allowed.** {leak}" for leak in result.pretraining.summary.get("leakage", [])]
+    text = [*leaks, f"Balanced accuracy on the {what}.", comparison(result.rows).markdown()]
+    write_text(out / "results.md", "\n\n".join(text) + "\n")
     plot_label_efficiency(result.rows, out / "label-efficiency.png", title=f"Label efficiency on {what}")
     write_json(
         out / SUMMARY,

@@ -114,7 +114,12 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
     with staged(out, replace=True) as folder:
         write_start(folder, config)
         write_json(folder / "report.json", {name: report.to_dict() for name, report in reports.items()})
-        lines = [f"## {name}\n\n{report_markdown(report)}" for name, report in reports.items()]
+        # A run of an earlier version does not say.
+        leaks = dict.fromkeys([*summary.get("leakage", []), *plan.leaks])
+        lines = [
+            *(f"**Leakage was allowed.** {leak}" for leak in leaks),
+            *(f"## {name}\n\n{report_markdown(report)}" for name, report in reports.items()),
+        ]
         write_text(folder / "report.md", "\n\n".join(lines) + "\n")
         for name, report in reports.items():
             stem = name.replace(" ", "-")

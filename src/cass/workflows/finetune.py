@@ -20,6 +20,7 @@ from cass.models.checkpoints import load_branch
 from cass.training.start import branch_spec, start_branch
 from cass.types import BRANCHES, BranchName
 from cass.workflows.finetune_branch import finetune_branch, thresholds
+from cass.workflows.guard import guard
 from cass.workflows.inputs import Inputs, Plan, decode, make_plan
 from cass.workflows.run_folder import (
     CHECKPOINTS,
@@ -82,6 +83,7 @@ def run_finetune(config: FinetuneConfig) -> FinetuneResult:
         seed=config.seed,
         known=read_splits(config.run / SPLITS),
     )
+    guard(plan, source=config.labels, allow_leakage=config.allow_leakage)
     inputs, train = _labelled_images(config, pretraining, plan)
     manifest = inputs.manifest
     with staged(config.out) as folder:
@@ -119,6 +121,7 @@ def run_finetune(config: FinetuneConfig) -> FinetuneResult:
             "n_validation_labels": len(inputs.rows("val", labelled=True)),
             "splits": plan.counts(),
             "splits_source": plan.source,
+            "leakage": list(plan.leaks),
             "corrupt_images": len(inputs.corrupt),
             "corrupt_image_names": inputs.corrupt,
             "head": config.head,

@@ -31,12 +31,14 @@ class Plan:
         digests: Content digest of each image.
         splits: (N,) of ``train``, ``val`` and ``test``.
         source: Where the splits are from: ``given``, ``run`` or ``made``.
+        leaks: What the splits cut apart that belongs together, one sentence each.
     """
 
     manifest: Manifest
     digests: list[str]
     splits: NDArray[np.str_]
     source: str
+    leaks: tuple[str, ...] = ()
 
     def paths(self) -> list[Path]:
         """Return the files of all N images."""
@@ -108,7 +110,7 @@ def make_plan(
     manifest = load_manifest(source, label_columns=label_columns)
     digests = image_digests([manifest.path(row) for row in range(len(manifest))])
     resolved = resolve_splits(manifest, digests=digests, seed=seed, known=known)
-    plan = Plan(manifest, digests, resolved.splits, resolved.source)
+    plan = Plan(manifest, digests, resolved.splits, resolved.source, resolved.leaks)
     if announce:
         _announce(plan, resolved.notes)
     return plan

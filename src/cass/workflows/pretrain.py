@@ -38,6 +38,7 @@ from cass.training.watch import CollapseWatch
 from cass.transforms.recipes import RECIPES, fit_recipe
 from cass.transforms.views import build_views
 from cass.types import BranchName
+from cass.workflows.guard import guard
 from cass.workflows.inputs import Inputs, Plan, decode, make_plan
 from cass.workflows.progress import ImageProgress
 from cass.workflows.run_folder import (
@@ -117,6 +118,7 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
     out = config.out
     known = read_splits(out / SPLITS) if (out / SPLITS).is_file() else None
     plan = make_plan(config.data, label_columns=config.label_columns, seed=config.seed, known=known)
+    guard(plan, source=config.data, allow_leakage=config.allow_leakage)
     rows = plan.rows("train", "val")
     inputs = decode(
         plan,
@@ -329,6 +331,7 @@ def _finish(
         "loss_last_epoch": progress.rows[-1].get("train/loss"),
         "splits": plan.counts(),
         "splits_source": plan.source,
+        "leakage": list(plan.leaks),
         "corrupt_images": len(inputs.corrupt),
         "corrupt_image_names": inputs.corrupt,
         "branches": branches,

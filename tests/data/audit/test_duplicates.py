@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 from scipy import ndimage
 
-from cass.data.audit.duplicates import CORRELATION, DISTANCE, copies, families, members, near_pairs
+from cass.data.audit.duplicates import CORRELATION, DISTANCE, copies, families, members, near_pairs, similar_pairs
 from cass.data.audit.facts import ImageFacts, gather_facts
 
 
@@ -67,6 +67,19 @@ def test_pairs_are_those_of_a_plain_loop() -> None:
     }
     assert expected
     assert {tuple(pair) for pair in near_pairs(made).tolist()} == expected
+
+
+def test_similar_to_every_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cass.data.audit.duplicates.BLOCK", 7)
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(40, 8)), rng.normal(size=(40, 5))
+    for a, b in ((3, 30), (30, 31)):
+        first[b] = first[a] + 0.01
+        second[b] = second[a] - 0.01
+    first[9] = first[8]  # alike to one of them alone
+    pairs = {tuple(pair) for pair in similar_pairs([first, second], least=0.97).tolist()}
+    assert pairs == {(3, 30), (3, 31), (30, 31)}
+    assert (8, 9) in {tuple(pair) for pair in similar_pairs([first], least=0.97).tolist()}
 
 
 def test_copies_are_sets_of_equal_digests() -> None:

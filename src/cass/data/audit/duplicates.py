@@ -65,6 +65,31 @@ def near_pairs(facts: ImageFacts) -> Ints:
     return np.concatenate(found)
 
 
+def similar_pairs(embeddings: Sequence[NDArray[np.floating]], *, least: float) -> Ints:
+    """Find the pairs of images that every one of some networks sees nearly alike.
+
+    Args:
+        embeddings: (N, D) of each network; the widths D may differ.
+        least: Least cosine of centred embeddings, in every network.
+
+    Returns:
+        (P, 2) rows, the lower first.
+    """
+    centred = []
+    for embedding in embeddings:
+        part = np.asarray(embedding, dtype=np.float32) - np.mean(embedding, axis=0, dtype=np.float32)
+        centred.append(part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12))
+    count = len(centred[0])
+    found = [np.empty((0, 2), dtype=np.int64)]
+    for start in range(0, count, BLOCK):
+        near = np.ones((min(BLOCK, count - start), count - start), dtype=np.bool_)
+        for part in centred:
+            near &= part[start : start + BLOCK] @ part[start:].T >= least
+        first, second = np.nonzero(np.triu(near, 1))
+        found.append(np.stack([first + start, second + start], axis=1))
+    return np.concatenate(found)
+
+
 def families(pairs: Ints, *, count: int) -> Ints:
     """Join pairs into families: whoever is paired with a member belongs to it.
 

@@ -21,6 +21,7 @@ class Finding:
         what: What was found, with counts.
         fix: What to do about it, a command where there is one; "" where there is nothing to do.
         images: Rows of images that show it, at most 20.
+        captions: What to say of each of ``images``, or nothing.
         families: Rows of images that belong together, where pairs or families were found; at most 20.
     """
 
@@ -30,6 +31,7 @@ class Finding:
     fix: str = ""
     images: tuple[int, ...] = ()
     families: tuple[tuple[int, ...], ...] = ()
+    captions: tuple[str, ...] = ()
 
 
 def plural(count: int, word: str, words: str = "") -> str:

@@ -17,6 +17,7 @@ from cass.config import (
     CacheSettings,
     ComputeSettings,
     FinetuneConfig,
+    GuardSettings,
     LabelSettings,
     PretrainConfig,
     TrainSettings,
@@ -32,14 +33,16 @@ FindWeights = Callable[[str], tuple[dict[str, Any], dict[str, str]]]
 
 PRETRAIN = "pretrain"
 # Where and with how many helpers a cell is computed is no part of what it is; neither are the places of files,
-# whose contents count instead.
-_PLACES = {"data", "out", "resume", "devices", "nodes", "num_workers", "cache", "run", "labels"}
+# whose contents count instead, nor what is permitted.
+_PLACES = {"data", "out", "resume", "devices", "nodes", "num_workers", "cache", "run", "labels", "allow_leakage"}
 _START = {
     *("cnn", "transformer", "cnn_weights", "transformer_weights", "cnn_args", "transformer_args"),
     *("in_chans", "image_size", "normalization"),
-    *(name for kind in (LabelSettings, CacheSettings, TrainSettings) for name in kind.model_fields),
+    *(name for kind in (LabelSettings, CacheSettings, GuardSettings, TrainSettings) for name in kind.model_fields),
 }
-_SHARED = [name for kind in (LabelSettings, CacheSettings, ComputeSettings) for name in kind.model_fields]
+_SHARED = [
+    name for kind in (LabelSettings, CacheSettings, GuardSettings, ComputeSettings) for name in kind.model_fields
+]
 
 
 @dataclass(frozen=True)
