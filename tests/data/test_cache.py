@@ -22,8 +22,8 @@ from PIL import Image
 from cass.data import cache
 from cass.data.cache import INDEX, cache_key, cached_images
 from cass.data.identity import image_digests
-from cass.data.readers import UnreadableImage
 from cass.data.store import ImageStore, decode_images
+from cass.data.unreadable import UnreadableImage
 from cass.errors import OutputError
 
 Files = list[Path]

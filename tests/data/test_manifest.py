@@ -134,7 +134,7 @@ def test_the_word_generated_is_the_generated_set(
         ("image,label\na.png,x\n,y\n", ["line 3", "empty image"]),
         ("image,label\na.png,x\na.png,y\n", ["'a.png'", "lines 2 and 3"]),
         ("image,label\na.png,x\n./a.png,y\n", ["lines 2 and 3"]),
-        ("image,label\na.dcm,x\n", ["'a.dcm'", ".png"]),
+        ("image,label\na.gif,x\n", ["'a.gif'", ".png"]),
         ("image,label\na.png,|\n", ["line 2", "names no class"]),
         ("image,label,split\na.png,x,train\nb.png,x,tset\n", ["line 3", "'tset'", "train, val or test"]),
         ("image,label,split\na.png,x,train\nb.png,x,\n", ["line 3", "no split"]),

@@ -8,7 +8,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from cass.data.readers import UnreadableImage, image_bits, read_image, to_channels
+from cass.data.readers import image_bits, read_image, to_channels
+from cass.data.unreadable import UnreadableImage
 from cass.errors import DataError
 
 RNG = np.random.default_rng(0)

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from cass.data.parallel import shown
-from cass.data.readers import Pixels, UnreadableImage
 from cass.data.store import ImageStore, any_deep, decode_each, reason
+from cass.data.unreadable import Pixels, UnreadableImage
 from cass.errors import OutputError
 from cass.files import write_json
 

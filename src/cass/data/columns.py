@@ -5,9 +5,12 @@ from __future__ import annotations
 import os.path
 import posixpath
 from collections.abc import Sequence
+from pathlib import Path
 
+from cass.data.dicom import is_dicom
 from cass.data.folders import SPLIT_NAMES
 from cass.data.readers import IMAGE_SUFFIXES
+from cass.data.references import file_of
 from cass.data.table import Table
 from cass.errors import ConfigError, DataError, did_you_mean
 from cass.types import Task
@@ -33,7 +36,9 @@ def image_paths(table: Table) -> tuple[str, ...]:
         if not cell:
             raise DataError(f"{table.path} line {line} has an empty image", "Fill in the path or remove the row.")
         image = cell.replace("\\", "/")
-        if posixpath.splitext(image)[1].lower() not in IMAGE_SUFFIXES:
+        file = file_of(image)
+        suffix = posixpath.splitext(file)[1].lower()
+        if suffix not in IMAGE_SUFFIXES and (suffix or not is_dicom(Path(root, file))):
             raise DataError(
                 f"{table.path} line {line}: {cell!r} is not an image that cass reads",
                 f"Use one of {', '.join(IMAGE_SUFFIXES)}.",
@@ -47,7 +52,7 @@ def image_paths(table: Table) -> tuple[str, ...]:
                 "Keep one row per image; join several labels of an image with '|'.",
             )
         seen.add(key)
-        if not os.path.isfile(os.path.join(root, image)):
+        if not os.path.isfile(os.path.join(root, image)) and not os.path.isfile(os.path.join(root, file)):
             missing.append(cell)
         images.append(image)
     if missing:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from cass.data.readers import Pixels
+from cass.data.unreadable import Pixels
 from cass.seeds import derive_seed
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from cass.data.dicom import is_dicom
 from cass.data.readers import IMAGE_SUFFIXES
 from cass.errors import DataError
 from cass.types import Split
@@ -68,7 +69,7 @@ def list_images(folder: Path) -> tuple[str, ...]:
             if name.startswith("."):
                 continue
             suffix = os.path.splitext(name)[1].lower()
-            if suffix in IMAGE_SUFFIXES:
+            if suffix in IMAGE_SUFFIXES or (not suffix and is_dicom(Path(where, name))):
                 images.append(prefix + name)
             else:
                 others[suffix] += 1
@@ -79,7 +80,8 @@ def list_images(folder: Path) -> tuple[str, ...]:
             found = f" (but {count} '{suffix}' files)" if suffix else f" (but {count} files without a suffix)"
         raise DataError(
             f"No images in {folder}{found}",
-            f"cass reads {', '.join(IMAGE_SUFFIXES)}; convert other formats to PNG or TIFF first.",
+            f"cass reads {', '.join(IMAGE_SUFFIXES)}, and DICOM without a suffix; convert other formats to PNG or "
+            "TIFF first.",
         )
     return tuple(sorted(images))
 

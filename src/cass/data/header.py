@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cass.data.readers import image_bits, read_image
+from cass.data.references import split_reference
 
 _MAKE, _ORIENTATION = 271, 274  # tags of EXIF and TIFF
 
@@ -51,7 +52,7 @@ def read_header(path: Path) -> Header:
 
     bits = image_bits(path)
     try:
-        with Image.open(path) as picture:
+        with Image.open(path) as picture:  # no file of that name where a frame is meant
             exif = picture.getexif()
             return Header(
                 width=picture.width,
@@ -70,5 +71,7 @@ def read_header(path: Path) -> Header:
 def _from_pixels(path: Path, bits: int) -> Header:
     """Tell the facts of a file that Pillow cannot open, such as a TIFF of six channels, from its pixels."""
     height, width, channels = read_image(path).shape
+    path, _ = split_reference(path)
     mode = {1: "L", 3: "RGB"}.get(channels, f"{channels} channels")
-    return Header(width, height, path.suffix.lstrip(".").upper(), mode, bits, 1, "", path.stat().st_size)
+    kind = path.suffix.lstrip(".").upper() or "DICOM"
+    return Header(width, height, kind, mode, bits, 1, "", path.stat().st_size)

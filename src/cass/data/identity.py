@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cass.data.parallel import for_each
+from cass.data.references import split_reference
 from cass.errors import DataError
 
 _WHOLE = 2**24  # a file up to this many bytes is read at once, which is quicker than in pieces
@@ -20,7 +22,7 @@ def image_digest(path: Path) -> str:
     """Digest of a file's bytes, so that a moved or renamed image is recognised.
 
     Args:
-        path: An image file.
+        path: An image file, or a part of one: then the number of the part counts too.
 
     Returns:
         BLAKE2b-128 as 32 hexadecimal digits.
@@ -28,6 +30,24 @@ def image_digest(path: Path) -> str:
     Raises:
         DataError: The file cannot be opened; make it readable or take it out of the data.
     """
+    file, part = split_reference(path)
+    if part is None:
+        return _file_digest(file)
+    try:
+        state = os.stat(file)
+    except OSError:
+        return _file_digest(file)  # which says why
+    whole = _digest_of_parts(file, state.st_size, state.st_mtime_ns)
+    return hashlib.blake2b(f"{whole}#{part}".encode(), digest_size=16).hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _digest_of_parts(path: Path, size: int, changed: int) -> str:
+    """Read a file of many parts once."""
+    return _file_digest(path)
+
+
+def _file_digest(path: Path) -> str:
     try:
         with open(path, "rb", buffering=0) as file:
             if os.fstat(file.fileno()).st_size <= _WHOLE:

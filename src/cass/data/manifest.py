@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cass.data.columns import image_paths, labels_from_columns, labels_from_names, split_names
 from cass.data.folders import list_images, read_folder
+from cass.data.frames import list_frames
 from cass.data.table import read_table
 from cass.errors import DataError, did_you_mean
 from cass.types import Task
@@ -223,7 +224,7 @@ def _build(
     targets = np.zeros((len(images), len(names)), dtype=np.uint8)
     for i, row in enumerate(labels):
         targets[i, [column[name] for name in row]] = 1
-    return Manifest(
+    made = Manifest(
         root=root,
         images=images,
         classes=names,
@@ -234,3 +235,9 @@ def _build(
         task=task,
         metadata=pd.DataFrame(metadata or {}, index=pd.RangeIndex(len(images)), dtype=str),
     )
+    frames = list_frames(root, images, group=groups is None)
+    if frames is None:
+        return made
+    if frames.groups is not None:
+        made = replace(made, groups=frames.groups)
+    return replace(made.subset(frames.sources), images=frames.names)

@@ -1,52 +1,29 @@
-"""Image files to arrays, in the file's own depth: JPEG, PNG, BMP and TIFF, 8 and 16 bit."""
+"""Image files to arrays, in the file's own depth: JPEG, PNG, BMP, TIFF and DICOM, 8 and 16 bit."""
 
 from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cass.data.dicom import DICOM_SUFFIXES, dicom_bits, has_magic, is_dicom, read_dicom
+from cass.data.references import split_reference
+from cass.data.unreadable import Pixels, UnreadableImage, check_size
 from cass.errors import DataError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-IMAGE_SUFFIXES: tuple[str, ...] = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+IMAGE_SUFFIXES: tuple[str, ...] = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", *DICOM_SUFFIXES)
 """Lower-case suffixes of the files that count as images; the reader itself goes by the content."""
-
-Pixels: TypeAlias = "NDArray[np.uint8 | np.uint16]"
-"""An (H, W, C) picture in the depth of its file."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")  # the latter two are BigTIFF
+_KNOWN = (_PNG, *_TIFF, b"\xff\xd8\xff", b"BM")
 _ORIENTATION = 274  # the tag has this number in EXIF and in TIFF
-
-
-class UnreadableImage(DataError):
-    """One image file that cannot be decoded.
-
-    Args:
-        path: The file.
-        reason: Why, in a few words.
-        fix: What to do about it.
-        passing: Whether the cause may lie in the machine, such as a disk that fails or too little memory,
-            so that the same file may be readable another time.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        reason: str,
-        fix: str = "Replace the file or take it out of the data.",
-        *,
-        passing: bool = False,
-    ) -> None:
-        self.reason = " ".join(reason.split()).rstrip(".")
-        self.passing = passing
-        super().__init__(f"Cannot read the image {path} ({self.reason})", fix)
 
 
 def read_image(path: Path) -> Pixels:
@@ -56,8 +33,11 @@ def read_image(path: Path) -> Pixels:
     TIFFs are inverted, 9- to 15-bit samples are stretched to the 16-bit range. Of a TIFF with several
     pages the first is read; its channels beyond three are kept.
 
+    Of DICOM see :func:`cass.data.dicom.read_dicom`.
+
     Args:
-        path: A JPEG, PNG, BMP or TIFF file, recognised by its content.
+        path: A JPEG, PNG, BMP, TIFF or DICOM file, recognised by its content; or a frame of one, such as
+            ``scan.dcm#3``.
 
     Returns:
         (H, W, C) uint8 or uint16; C is 1 for grey, 3 for RGB.
@@ -86,10 +66,15 @@ def read_picture(path: Path) -> Pixels | Image.Image:
     Raises:
         UnreadableImage: As of :func:`read_image`.
     """
+    path, part = split_reference(path)
     try:
         with open(path, "rb") as file:  # opened once: on network drives that is what takes the time
             start = _start(file)
             file.seek(0)
+            if has_magic(start) or (not start.startswith(_KNOWN) and is_dicom(path)):
+                return read_dicom(path, part or 0)
+            if part:
+                raise UnreadableImage(path, f"it has no picture numbered {part}", "Mend the list of images.")
             if start.startswith(_TIFF):
                 pixels: Pixels = _read_tiff(path)
             elif start.startswith(_PNG) and start[24] == 16:
@@ -126,15 +111,20 @@ def image_bits(path: Path) -> Literal[8, 16]:
     Raises:
         UnreadableImage: The header cannot be read.
     """
+    path, _ = split_reference(path)
     try:
         with open(path, "rb") as file:
             start = _start(file)
+        if has_magic(start) or (not start.startswith(_KNOWN) and is_dicom(path)):
+            return 16 if dicom_bits(path) > 8 else 8
         if start.startswith(_TIFF):
             from tifffile import TiffFile
 
             with TiffFile(path) as tiff:
                 return 16 if _bits(tiff.pages[0]) > 8 else 8
         return 16 if start.startswith(_PNG) and start[24] == 16 else 8
+    except UnreadableImage:
+        raise
     except Exception as error:
         raise UnreadableImage(path, _reason(error)) from None
 
@@ -176,8 +166,8 @@ def to_channels(image: Pixels, in_chans: int) -> Pixels:
 
 
 def _start(file: BinaryIO) -> bytes:
-    """The first 32 bytes; enough to tell the format and a PNG's bit depth."""
-    start = file.read(32)
+    """The first 132 bytes, or a few less; enough to tell the format and a PNG's bit depth."""
+    start = file.read(132)
     if len(start) < 32:
         raise ValueError("the file is empty" if not start else "the file is truncated")
     return start
@@ -199,6 +189,7 @@ def _read_pillow(path: Path, content: BinaryIO) -> Image.Image:
     from PIL import Image, ImageOps
 
     upright: Image.Image = Image.open(content, formats=("JPEG", "PNG", "BMP"))
+    check_size(path, upright.width, upright.height)
     upright.load()
     ImageOps.exif_transpose(upright, in_place=True)
     if upright.mode in ("I", "I;16", "I;16B", "F"):

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cass.data.parallel import for_each
-from cass.data.readers import Pixels, UnreadableImage, image_bits, picture_pixels, read_picture, to_channels
+from cass.data.readers import image_bits, picture_pixels, read_picture, to_channels
+from cass.data.unreadable import Pixels, UnreadableImage
 from cass.errors import DataError, OutputError
 
 logger = logging.getLogger(__name__)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.data.readers import Pixels, UnreadableImage, to_channels
+from cass.data.readers import to_channels
 from cass.data.store import ImageStore, read_square
+from cass.data.unreadable import Pixels, UnreadableImage
 from cass.errors import DataError
 
 if TYPE_CHECKING:
