@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from cass.data.columns import image_paths, labels_from_columns, labels_from_names, split_names
 from cass.data.folders import list_images, read_folder
 from cass.data.frames import list_frames
+from cass.data.generated import cache_folder
+from cass.data.medmnist import PREFIX, fetch_medmnist, unpack_medmnist
 from cass.data.table import read_table
 from cass.errors import DataError, did_you_mean
 from cass.types import Task
@@ -86,14 +88,15 @@ class Manifest:
 
 
 def load_manifest(source: str | Path, *, label_columns: Sequence[str] = ()) -> Manifest:
-    """Read a data set from a folder, a CSV manifest, or the word ``generated``.
+    """Read a data set from a folder, a CSV manifest, a MedMNIST file, or the word ``generated``.
 
     Args:
         source: ``"generated"``; a CSV with a column ``image`` (paths relative to the CSV's folder) and
             optionally ``label`` (names joined by ``|`` for multi-label; empty for unlabelled),
             ``group`` and ``split``; or a folder, which is read through the ``labels.csv`` at its top
             where it has one, and otherwise by its layout (see :func:`cass.data.folders.read_folder`).
-            A folder that is itself called generated is given as ``./generated``.
+            A folder that is itself called generated is given as ``./generated``. Or an ``.npz`` of MedMNIST,
+            or ``medmnist:`` and the name of one, which is downloaded; both have splits and labels of their own.
         label_columns: Names of 0/1 columns that hold the labels instead of ``label``; empty in all of
             them means unlabelled. The task is then multi-label.
 
@@ -109,7 +112,12 @@ def load_manifest(source: str | Path, *, label_columns: Sequence[str] = ()) -> M
 
         table = generated_dataset() / "labels.csv"
         return replace(load_manifest(table, label_columns=label_columns), generated=True)
+    if str(source).startswith(PREFIX):
+        source = fetch_medmnist(str(source).removeprefix(PREFIX), cache_folder())
     path = Path(source).expanduser()
+    if path.suffix.lower() == ".npz" and path.is_file():
+        table, findings = unpack_medmnist(path, cache_folder())
+        return _from_csv(table, findings)
     if not path.exists():
         near = did_you_mean(path.name, _siblings(path))
         raise DataError(f"{path} does not exist", near or "Give a folder of images or a CSV file.")
