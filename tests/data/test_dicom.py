@@ -15,7 +15,7 @@ pydicom = pytest.importorskip("pydicom", reason="DICOM needs the extra cass-ssl[
 
 import cass  # noqa: E402
 from cass.data.dataset import to_images  # noqa: E402
-from cass.data.dicom import frame_count, is_dicom, patient_code, read_dicom, salt_of  # noqa: E402
+from cass.data.dicom import frame_count, is_dicom, group_code, read_dicom, salt_of  # noqa: E402
 from cass.data.identity import image_digest  # noqa: E402
 from cass.data.manifest import load_manifest  # noqa: E402
 from cass.data.readers import image_bits, read_image  # noqa: E402
@@ -135,14 +135,36 @@ def test_frames_become_rows_that_stay_together(tmp_path: Path) -> None:
     assert listed.groups.tolist() == ["a", "b"]
 
 
-def test_a_patient_code_is_salted(tmp_path: Path) -> None:
+def test_a_group_code_is_salted(tmp_path: Path) -> None:
     path = write(tmp_path / "a.dcm", ramp(), PatientID="12345")
     salt = salt_of(tmp_path / "cache")
     assert salt == salt_of(tmp_path / "cache")
     assert (tmp_path / "cache" / "salt").stat().st_mode & 0o077 == 0
-    assert patient_code(path, salt=salt) == patient_code(path, salt=salt)
-    assert patient_code(path, salt=salt) != patient_code(path, salt="another")
-    assert patient_code(write(tmp_path / "b.dcm", ramp()), salt=salt) == ""
+    assert group_code(path, salt=salt) == group_code(path, salt=salt)
+    assert group_code(path, salt=salt) != group_code(path, salt="another")
+    assert group_code(write(tmp_path / "b.dcm", ramp()), salt=salt) == ""
+
+
+def test_slices_of_a_series_are_a_group_where_no_patient_is_named(tmp_path: Path) -> None:
+    for name, series in {"a": "1.2.3", "b": "1.2.3", "c": "1.2.4"}.items():
+        write(tmp_path / f"{name}.dcm", ramp(), SeriesInstanceUID=series)
+    write(tmp_path / "d.dcm", ramp(), SeriesInstanceUID="1.2.3", PatientID="7")
+    groups = load_manifest(tmp_path).groups
+    assert groups is not None
+    assert groups[0] == groups[1] != groups[2]
+    assert [name.split("-")[0] for name in groups.tolist()] == ["series", "series", "series", "patient"]
+
+
+@pytest.mark.parametrize(
+    ("window", "expected"), [((1000.0, 1000.0), (500, 1500)), ("percentile", (20, 3980)), ("file", (0, 200))]
+)
+def test_the_window_decides_what_is_black_and_white(tmp_path: Path, window: Any, expected: tuple[int, int]) -> None:
+    values = ramp()
+    path = write(tmp_path / "a.dcm", values, WindowCenter=100, WindowWidth=200)
+    pixels = read_dicom(path, window=window)[..., 0]
+    low, high = expected
+    assert values[pixels == 0].max() == pytest.approx(low, abs=8)
+    assert values[pixels == 65535].min() == pytest.approx(high, abs=8)
 
 
 @pytest.mark.parametrize("damage", ["cut", "header", "zeros", "huge"])

@@ -206,13 +206,6 @@ def test_files_that_are_no_images_or_not_there(tmp_path: Path) -> None:
         image_bits(tmp_path / "gone.png")
 
 
-@pytest.mark.parametrize("dtype", ["float32", "uint32", "int16"])
-def test_other_sample_types_are_refused_with_the_mend(tmp_path: Path, dtype: str) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", GREY8.astype(dtype))
-    with pytest.raises(DataError, match=rf"a\.tif \(its samples are {dtype}\)\. Save it as unsigned"):
-        read_image(tmp_path / "a.tif")
-
-
 def test_grey_is_repeated() -> None:
     three = to_channels(GREY16[..., None], 3)
     assert three.dtype == np.uint16

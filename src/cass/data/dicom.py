@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cass.data.intensities import Window, percentile_window, shares_of_white, window_bounds
 from cass.data.unreadable import Pixels, UnreadableImage, check_size
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
 MAGIC_AT, MAGIC = 128, b"DICM"
-PERCENTILES = (0.5, 99.5)
-"""Of a frame without a window of its own: what is shown as black and as white."""
 
 _INSTALL = "Install it: pip install 'cass-ssl[dicom]'."
 _FAR = 1e12  # beyond any window
@@ -68,24 +67,27 @@ def frame_count(path: Path) -> int:
         return 1
 
 
-def patient_code(path: Path, *, salt: str) -> str:
-    """Name the patient of a file without naming them.
+def group_code(path: Path, *, salt: str) -> str:
+    """Name whom a file shows without naming them: the patient, or else the series of slices.
 
     Args:
         path: A DICOM file.
         salt: A secret of this machine, without which the code cannot be traced back by trying patient numbers.
 
     Returns:
-        ``patient-`` and 12 hexadecimal digits, the same for the same PatientID and salt; "" where the file has no
-        PatientID.
+        ``patient-`` and 12 hexadecimal digits, the same for the same PatientID and salt; without a PatientID
+        ``series-`` and such digits for the SeriesInstanceUID; "" where the file has neither.
     """
     try:
-        given = str(_header(path).get("PatientID") or "").strip()
+        header = _header(path)
     except UnreadableImage:
         return ""
-    if not given:
-        return ""
-    return f"patient-{hashlib.blake2b(f'{salt}:{given}'.encode(), digest_size=6).hexdigest()}"
+    for kind, element in (("patient", "PatientID"), ("series", "SeriesInstanceUID")):
+        given = str(header.get(element) or "").strip()
+        if given:
+            digest = hashlib.blake2b(f"{salt}:{given}".encode(), digest_size=6).hexdigest()
+            return f"{kind}-{digest}"
+    return ""
 
 
 def dicom_bits(path: Path) -> int:
@@ -103,16 +105,18 @@ def dicom_bits(path: Path) -> int:
     return 16 if _stored_bits(header) > 8 else 8
 
 
-def read_dicom(path: Path, frame: int = 0) -> Pixels:
+def read_dicom(path: Path, frame: int = 0, *, window: Window = "file") -> Pixels:
     """Decode a frame.
 
-    Grey frames go through the modality transformation (rescale slope and intercept, or its table) and the first
-    window or VOI table of the file; without one, from the 0.5th to the 99.5th percentile. MONOCHROME1 is turned,
-    so that white is white. Palettes and YBR become RGB.
+    Grey frames go through the modality transformation (rescale slope and intercept, or its table) and then through
+    the window. MONOCHROME1 is turned, so that white is white. Palettes and YBR become RGB.
 
     Args:
         path: A DICOM file.
         frame: Number of the frame, from 0.
+        window: ``file``: the first VOI table or window of the file, without one as ``percentile``;
+            ``percentile``: from the 0.5th to the 99.5th percentile of the frame; or centre and width, such as
+            (40, 400) Hounsfield units.
 
     Returns:
         (H, W, C) uint8, or uint16 where a sample has more than 8 bits; C is 1 for grey, 3 for RGB.
@@ -132,11 +136,11 @@ def read_dicom(path: Path, frame: int = 0) -> Pixels:
         frames = int(dataset.get("NumberOfFrames") or 1)
     except (AttributeError, TypeError, ValueError):
         raise UnreadableImage(path, "its DICOM header lacks rows, columns or frames") from None
-    check_size(path, width, height)
+    check_size(path, width, height, packed=path.stat().st_size)
     if not 0 <= frame < frames:
         raise UnreadableImage(path, f"it has {frames} frames, none numbered {frame}", "Mend the list of images.")
     try:
-        return _pictured(dataset, frame)
+        return _pictured(dataset, frame, window)
     except UnreadableImage:
         raise
     except MemoryError:
@@ -145,7 +149,7 @@ def read_dicom(path: Path, frame: int = 0) -> Pixels:
         raise UnreadableImage(path, _why(dataset, error)) from None
 
 
-def _pictured(dataset: Dataset, frame: int) -> Pixels:
+def _pictured(dataset: Dataset, frame: int, window: Window) -> Pixels:
     from pydicom.pixels import apply_color_lut, pixel_array
 
     values: NDArray[Any] = pixel_array(dataset, index=frame)
@@ -159,19 +163,23 @@ def _pictured(dataset: Dataset, frame: int) -> Pixels:
     if values.ndim == 3:
         shares = values.astype(np.float64) / (2**bits - 1)
     else:
-        shares = _grey(values, dataset)[..., None]
+        shares = _grey(values, dataset, window)[..., None]
     top = np.iinfo(dtype).max
     pixels: Pixels = (shares.clip(0, 1) * top).round().astype(dtype)
     return np.ascontiguousarray(pixels)
 
 
-def _grey(values: NDArray[Any], dataset: Dataset) -> NDArray[np.float64]:
+def _grey(values: NDArray[Any], dataset: Dataset, window: Window) -> NDArray[np.float64]:
     """Map stored values to shares of white, in [0, 1] or a little beyond."""
     from pydicom.pixels import apply_modality_lut, apply_voi_lut, apply_windowing
 
     measured = np.asarray(apply_modality_lut(values, dataset), dtype=np.float64)
     tables = dataset.get("VOILUTSequence")
-    if tables and values.dtype.kind in "iu" and tables[0].get("LUTDescriptor"):
+    if window == "percentile":
+        shares = _stretched(values, measured, dataset)
+    elif window != "file":
+        shares = shares_of_white(measured, *window_bounds(window))
+    elif tables and values.dtype.kind in "iu" and tables[0].get("LUTDescriptor"):
         shares = np.asarray(apply_voi_lut(measured.astype(np.int64), dataset), dtype=np.float64)
         shares /= 2 ** int(tables[0].LUTDescriptor[2]) - 1
     elif dataset.get("WindowCenter") not in (None, "") and dataset.get("WindowWidth") not in (None, ""):
@@ -188,15 +196,11 @@ def _grey(values: NDArray[Any], dataset: Dataset) -> NDArray[np.float64]:
 
 def _stretched(values: NDArray[Any], measured: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float64]:
     """Stretch a frame between its percentiles; what only pads it does not count."""
-    counted = measured[np.isfinite(measured)]
+    counted = measured
     padding = dataset.get("PixelPaddingValue")
-    if isinstance(padding, int):
-        inside = measured[(values != padding) & np.isfinite(measured)]
-        counted = inside if inside.size else counted
-    low, high = np.percentile(counted, PERCENTILES) if counted.size else (0.0, 1.0)
-    if high <= low:  # nearly all alike: what little differs is what there is to see
-        low, high = float(counted.min(initial=0)), float(counted.max(initial=0))
-    return np.nan_to_num((measured - low) / max(high - low, 1e-12))
+    if isinstance(padding, int) and (values != padding).any():
+        counted = measured[values != padding]
+    return shares_of_white(measured, *percentile_window(counted))
 
 
 def _stored_bits(header: Dataset) -> int:

@@ -1,4 +1,4 @@
-"""Files of several pictures become a row for each, and patients of DICOM files become groups."""
+"""Files of several pictures become a row for each; what belongs together becomes a group."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.data.dicom import DICOM_SUFFIXES, frame_count, is_dicom, patient_code, salt_of
+from cass.data.dicom import DICOM_SUFFIXES, frame_count, group_code, is_dicom, salt_of
 from cass.data.generated import cache_folder
 from cass.data.parallel import for_each
 from cass.data.references import MARK, file_of, split_reference
+from cass.data.tiff import TIFF_SUFFIXES, tiff_pictures
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,44 +32,59 @@ class Frames:
 
 
 def list_frames(root: Path, images: Sequence[str], *, group: bool) -> Frames | None:
-    """List every frame of DICOM files that have several, and group DICOM files by patient.
+    """List every picture of the files that have several: frames of DICOM, pages of TIFF.
 
     Args:
         root: Folder that the names are relative to.
-        images: N image names. One that names a frame itself, such as ``scan.dcm#3``, stays as it is.
-        group: Whether to group them: a DICOM file by a code of its PatientID that cannot be traced back, or, where
-            it has none, by itself.
+        images: N image names. One that names a picture itself, such as ``scan.dcm#3``, stays as it is.
+        group: Whether to group them: a DICOM file by a code of its patient that cannot be traced back (or of its
+            series, where it names no patient), and the pictures of one file with each other.
 
     Returns:
-        The frames; None where none of the images is DICOM.
+        The frames; None where every file is a picture of its own and tells nothing of whom it shows.
     """
-    likely = [
-        row
-        for row, name in enumerate(images)
-        if PurePosixPath(file_of(name)).suffix.lower() in ("", *DICOM_SUFFIXES)
-    ]
-    files = {row: split_reference(root / images[row]) for row in likely}
-    rows = [row for row in likely if is_dicom(files[row][0])]
-    if not rows:
+    dicom, tiff = _of_several(root, images)
+    if not dicom and not tiff:
         return None
+    files = {row: split_reference(root / images[row]) for row in (*dicom, *tiff)}
+    numbers = {file: number for number, file in enumerate(dict.fromkeys(file for file, _ in files.values()))}
     frames = np.ones(len(images), dtype=np.int64)
-    patients = [""] * len(images)
-    salt = salt_of(cache_folder()) if group else ""
-    numbers = {file: number for number, file in enumerate(dict.fromkeys(files[row][0] for row in rows))}
+    groups = [""] * len(images)
+    salt = salt_of(cache_folder()) if group and dicom else ""
+    rows = [*dicom, *tiff]
 
     def look(number: int) -> None:
         row = rows[number]
         file, part = files[row]
         if part is None:
-            frames[row] = frame_count(file)
-        if group:  # frames of one file belong together, whoever it shows
-            patients[row] = patient_code(file, salt=salt) or f"file-{numbers[file]}"
+            frames[row] = frame_count(file) if number < len(dicom) else tiff_pictures(file)
+        if not group:
+            return
+        if number < len(dicom):
+            groups[row] = group_code(file, salt=salt)
+        if not groups[row] and (number < len(dicom) or part is not None or frames[row] > 1):
+            groups[row] = f"file-{numbers[file]}"
 
     for_each(len(rows), look)
+    if not dicom and not any(groups) and (frames == 1).all():
+        return None
     names = [
         f"{name}{MARK}{number}" if count > 1 else name
         for name, count in zip(images, frames.tolist(), strict=True)
         for number in range(count)
     ]
     sources = np.repeat(np.arange(len(images), dtype=np.int64), frames)
-    return Frames(sources, tuple(names), np.array(patients, dtype=np.str_) if group else None)
+    return Frames(sources, tuple(names), np.array(groups, dtype=np.str_) if group else None)
+
+
+def _of_several(root: Path, images: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Find the rows of DICOM and of TIFF files; of DICOM in TIFF's clothes, DICOM."""
+    dicom, tiff = list[int](), list[int]()
+    for row, name in enumerate(images):
+        suffix = PurePosixPath(file_of(name)).suffix.lower()
+        if suffix in ("", *DICOM_SUFFIXES, *TIFF_SUFFIXES):
+            if is_dicom(split_reference(root / name)[0]):
+                dicom.append(row)
+            elif suffix in TIFF_SUFFIXES:
+                tiff.append(row)
+    return dicom, tiff

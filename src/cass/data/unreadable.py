@@ -17,6 +17,11 @@ Pixels: TypeAlias = "NDArray[np.uint8 | np.uint16]"
 MOST_PIXELS = 500_000_000
 """Pixels above which a picture is not decoded: a header that claims more is damaged, or meant to do harm."""
 
+BOMB_PIXELS = 25_000_000
+BOMB_RATIO = 200
+"""Pixels, and pixels a byte of the file, above which a picture is taken for a decompression bomb. Real pictures of
+this size have some ten pixels a byte at most."""
+
 
 class UnreadableImage(DataError):
     """One image file that cannot be decoded.
@@ -42,20 +47,26 @@ class UnreadableImage(DataError):
         super().__init__(f"Cannot read the image {path} ({self.reason})", fix)
 
 
-def check_size(path: Path, width: int, height: int) -> None:
+def check_size(path: Path, width: int, height: int, *, packed: int) -> None:
     """Refuse a picture of impossible size before it is decoded.
 
     Args:
         path: The file.
         width: Pixels across, as its header says.
         height: Pixels down.
+        packed: Bytes of the file.
 
     Raises:
-        UnreadableImage: It has no pixels, or more than 500 million.
+        UnreadableImage: It has no pixels, more than 500 million, or far more than its file can hold.
     """
     if width < 1 or height < 1:
         raise UnreadableImage(path, "it has no pixels")
-    if width * height > MOST_PIXELS:
+    pixels = width * height
+    if pixels > MOST_PIXELS:
         raise UnreadableImage(
-            path, f"its header claims {width} x {height} pixels", "Replace it, or cut it into smaller images."
+            path,
+            f"its header claims {width} x {height} pixels",
+            "Cut a slide into tiles with cass prepare slides; replace a damaged file.",
         )
+    if pixels > BOMB_PIXELS and pixels > BOMB_RATIO * packed:
+        raise UnreadableImage(path, f"its header claims {width} x {height} pixels in {packed:,} bytes")
