@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cass.workflows.evaluate import evaluate
     from cass.workflows.finetune import finetune
     from cass.workflows.predict import predict
+    from cass.workflows.prepare import prepare
     from cass.workflows.pretrain import pretrain
     from cass.workflows.split import split
 
@@ -38,6 +39,7 @@ __all__ = [
     "finetune",
     "list_methods",
     "predict",
+    "prepare",
     "pretrain",
     "split",
 ]

@@ -15,13 +15,14 @@ pydicom = pytest.importorskip("pydicom", reason="DICOM needs the extra cass-ssl[
 
 import cass  # noqa: E402
 from cass.data.dataset import to_images  # noqa: E402
-from cass.data.dicom import frame_count, is_dicom, group_code, read_dicom, salt_of  # noqa: E402
+from cass.data.dicom import frame_count, group_code, is_dicom, read_dicom, salt_of  # noqa: E402
 from cass.data.identity import image_digest  # noqa: E402
 from cass.data.manifest import load_manifest  # noqa: E402
 from cass.data.readers import image_bits, read_image  # noqa: E402
 from cass.data.store import decode_images  # noqa: E402
 from cass.data.unreadable import UnreadableImage  # noqa: E402
 from conftest import TINY, draw  # noqa: E402
+from dicom_files import ramp, write  # noqa: E402
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "dicom.md"
 
@@ -30,33 +31,6 @@ def shipped() -> list[Path]:
     from pydicom.data import get_testdata_files
 
     return [path for path in map(Path, sorted(get_testdata_files())) if path.is_file() and is_dicom(path)]
-
-
-def write(path: Path, values: np.ndarray, **elements: Any) -> Path:
-    """Write values (H, W) or (F, H, W) of 8 or 16 bits as a DICOM file."""
-    from pydicom.dataset import Dataset, FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
-
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.SOPClassUID, dataset.SOPInstanceUID = SecondaryCaptureImageStorage, generate_uid()
-    dataset.Rows, dataset.Columns = values.shape[-2:]
-    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
-    bits = 8 * values.dtype.itemsize
-    dataset.BitsAllocated = dataset.BitsStored = bits
-    dataset.HighBit, dataset.PixelRepresentation = bits - 1, int(values.dtype.kind == "i")
-    if values.ndim == 3:
-        dataset.NumberOfFrames = len(values)
-    for name, value in elements.items():
-        setattr(dataset, name, value)
-    dataset.PixelData = values.tobytes()
-    dataset.save_as(path, enforce_file_format=True)
-    return path
-
-
-def ramp(*, dtype: Any = np.uint16, top: int = 4000) -> np.ndarray:
-    return np.linspace(0, top, 32 * 32).reshape(32, 32).astype(dtype)
 
 
 def outcome(path: Path) -> str:
@@ -158,8 +132,10 @@ def test_slices_of_a_series_are_a_group_where_no_patient_is_named(tmp_path: Path
 @pytest.mark.parametrize(
     ("window", "expected"), [((1000.0, 1000.0), (500, 1500)), ("percentile", (20, 3980)), ("file", (0, 200))]
 )
-def test_the_window_decides_what_is_black_and_white(tmp_path: Path, window: Any, expected: tuple[int, int]) -> None:
-    values = ramp()
+def test_the_window_decides_what_is_black_and_white(
+    tmp_path: Path, window: Any, expected: tuple[int, int]
+) -> None:
+    values = ramp(dtype=np.int16)
     path = write(tmp_path / "a.dcm", values, WindowCenter=100, WindowWidth=200)
     pixels = read_dicom(path, window=window)[..., 0]
     low, high = expected

@@ -100,4 +100,4 @@ def test_what_is_no_number_is_black(tmp_path: Path) -> None:
 def test_more_than_256_levels_reach_the_network(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) * 16)
     store = decode_images([tmp_path / "a.tif"], names=["a"], image_size=64, in_chans=1)
-    assert len(torch.unique(to_images(store.pixels([0])))) > 4000
+    assert len(torch.unique(to_images(torch.from_numpy(store.pixels([0]))))) > 4000

@@ -16,11 +16,12 @@ from cass.errors import ConfigError, DataError, did_you_mean
 from cass.types import Task
 
 
-def image_paths(table: Table) -> tuple[str, ...]:
+def image_paths(table: Table, *, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> tuple[str, ...]:
     """Check the column ``image``.
 
     Args:
         table: A table with that column.
+        suffixes: Lower-case suffixes of the files that may stand in it.
 
     Returns:
         N paths with forward slashes, relative to the CSV's folder.
@@ -37,11 +38,13 @@ def image_paths(table: Table) -> tuple[str, ...]:
             raise DataError(f"{table.path} line {line} has an empty image", "Fill in the path or remove the row.")
         image = cell.replace("\\", "/")
         file = file_of(image)
-        suffix = posixpath.splitext(file)[1].lower()
-        if suffix not in IMAGE_SUFFIXES and (suffix or not is_dicom(Path(root, file))):
+        bare = not posixpath.splitext(file)[1] and suffixes is IMAGE_SUFFIXES and is_dicom(Path(root, file))
+        if not file.lower().endswith(suffixes) and not bare:
             raise DataError(
-                f"{table.path} line {line}: {cell!r} is not an image that cass reads",
-                f"Use one of {', '.join(IMAGE_SUFFIXES)}.",
+                f"{table.path} line {line}: {cell!r} is not an image that cass reads"
+                if suffixes is IMAGE_SUFFIXES
+                else f"{table.path} line {line}: {cell!r} is not what is to be prepared",
+                f"Use one of {', '.join(suffixes)}.",
             )
         normal = posixpath.normpath(image)
         key = image if normal == image else normal

@@ -90,6 +90,22 @@ def group_code(path: Path, *, salt: str) -> str:
     return ""
 
 
+def place_in_series(path: Path) -> tuple[str, float]:
+    """Tell where a slice belongs; for use in memory alone, since the series is an identifier.
+
+    Args:
+        path: A DICOM file.
+
+    Returns:
+        The SeriesInstanceUID and the InstanceNumber; "" and 0 where the file has none.
+    """
+    try:
+        header = _header(path)
+        return str(header.get("SeriesInstanceUID") or ""), float(header.get("InstanceNumber") or 0)
+    except (UnreadableImage, TypeError, ValueError):
+        return "", 0.0
+
+
 def dicom_bits(path: Path) -> int:
     """Return 16 where a sample has more than 8 bits, else 8.
 

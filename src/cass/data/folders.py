@@ -41,11 +41,12 @@ class FolderLayout:
     splits: tuple[Split, ...] | None
 
 
-def list_images(folder: Path) -> tuple[str, ...]:
+def list_images(folder: Path, *, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> tuple[str, ...]:
     """List the image files under a folder, at any depth, without hidden ones.
 
     Args:
         folder: An existing folder.
+        suffixes: Lower-case suffixes of the files that count; with those of images, DICOM without one counts too.
 
     Returns:
         Paths relative to ``folder``, with forward slashes, sorted.
@@ -69,7 +70,8 @@ def list_images(folder: Path) -> tuple[str, ...]:
             if name.startswith("."):
                 continue
             suffix = os.path.splitext(name)[1].lower()
-            if suffix in IMAGE_SUFFIXES or (not suffix and is_dicom(Path(where, name))):
+            bare = not suffix and suffixes is IMAGE_SUFFIXES and is_dicom(Path(where, name))
+            if name.lower().endswith(suffixes) or bare:
                 images.append(prefix + name)
             else:
                 others[suffix] += 1
@@ -78,15 +80,17 @@ def list_images(folder: Path) -> tuple[str, ...]:
         if others:
             suffix, count = min(others.items(), key=lambda item: (-item[1], item[0]))
             found = f" (but {count} '{suffix}' files)" if suffix else f" (but {count} files without a suffix)"
+        if suffixes is not IMAGE_SUFFIXES:
+            raise DataError(f"Nothing to prepare in {folder}{found}", f"Files wanted: {', '.join(suffixes)}.")
         raise DataError(
             f"No images in {folder}{found}",
-            f"cass reads {', '.join(IMAGE_SUFFIXES)}, and DICOM without a suffix; convert other formats to PNG or "
-            "TIFF first.",
+            f"cass reads {', '.join(IMAGE_SUFFIXES)}, and DICOM without a suffix; cass prepare makes images of "
+            "slides and NIfTI volumes. Convert other formats to PNG or TIFF first.",
         )
     return tuple(sorted(images))
 
 
-def read_folder(folder: Path) -> FolderLayout:
+def read_folder(folder: Path, *, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> FolderLayout:
     """Read classes and splits off the layout of a folder.
 
     Split folders (``train/ val/ test/``, also ``training``, ``validation``, ``valid``, ``dev``,
@@ -96,6 +100,7 @@ def read_folder(folder: Path) -> FolderLayout:
 
     Args:
         folder: An existing folder.
+        suffixes: Of the files that count.
 
     Returns:
         The layout, images sorted.
@@ -104,7 +109,7 @@ def read_folder(folder: Path) -> FolderLayout:
         DataError: No images; or train and test folders stand beside images that are in neither, so
             that honouring the splits is impossible and ignoring them would train on test images.
     """
-    images = list_images(folder)
+    images = list_images(folder, suffixes=suffixes)
     depths = Counter(image.count("/") for image in images)
     tops = {_top(image) for image in images}
     as_splits = {top: SPLIT_NAMES.get(top.lower()) for top in tops}

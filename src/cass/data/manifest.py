@@ -17,6 +17,7 @@ from cass.data.folders import list_images, read_folder
 from cass.data.frames import list_frames
 from cass.data.generated import cache_folder
 from cass.data.medmnist import PREFIX, fetch_medmnist, unpack_medmnist
+from cass.data.readers import IMAGE_SUFFIXES
 from cass.data.table import read_table
 from cass.errors import DataError, did_you_mean
 from cass.types import Task
@@ -87,7 +88,9 @@ class Manifest:
         )
 
 
-def load_manifest(source: str | Path, *, label_columns: Sequence[str] = ()) -> Manifest:
+def load_manifest(
+    source: str | Path, *, label_columns: Sequence[str] = (), suffixes: tuple[str, ...] = IMAGE_SUFFIXES
+) -> Manifest:
     """Read a data set from a folder, a CSV manifest, a MedMNIST file, or the word ``generated``.
 
     Args:
@@ -99,6 +102,8 @@ def load_manifest(source: str | Path, *, label_columns: Sequence[str] = ()) -> M
             or ``medmnist:`` and the name of one, which is downloaded; both have splits and labels of their own.
         label_columns: Names of 0/1 columns that hold the labels instead of ``label``; empty in all of
             them means unlabelled. The task is then multi-label.
+        suffixes: Lower-case suffixes of the files that count. Where they are given, a row stays a file, whatever
+            it holds.
 
     Returns:
         The manifest: a CSV in the order of its rows, a folder in sorted order.
@@ -126,24 +131,25 @@ def load_manifest(source: str | Path, *, label_columns: Sequence[str] = ()) -> M
             raise DataError(
                 f"{path} is neither a folder nor a .csv file", "Give the folder that holds it, or a CSV."
             )
-        return _from_csv(path, label_columns)
+        return _from_csv(path, label_columns, suffixes)
     if (path / "labels.csv").is_file():
-        manifest = _from_csv(path / "labels.csv", label_columns)
-        _report_labels_csv(path, manifest)
+        manifest = _from_csv(path / "labels.csv", label_columns, suffixes)
+        _report_labels_csv(path, manifest, suffixes)
         return manifest
     if label_columns:
         raise DataError(
             f"{path} is a folder without labels.csv, so it has no column {label_columns[0]!r}",
             "Give a CSV file that has the label columns.",
         )
-    layout = read_folder(path)
-    return _build(
+    layout = read_folder(path, suffixes=suffixes)
+    return build_manifest(
         root=path,
         images=layout.images,
         labels=[(label,) if label else () for label in layout.labels],
         labelled=[bool(label) for label in layout.labels],
         splits=layout.splits,
         task="multiclass",
+        frames=suffixes is IMAGE_SUFFIXES,
     )
 
 
@@ -155,12 +161,14 @@ def _siblings(path: Path) -> list[str]:
         return []
 
 
-def _report_labels_csv(folder: Path, manifest: Manifest) -> None:
+def _report_labels_csv(folder: Path, manifest: Manifest, suffixes: tuple[str, ...]) -> None:
     """Say that the folder was read through its labels.csv, and what that leaves out."""
     splits = "its splits are honoured" if manifest.splits is not None else "it has no splits"
     logger.info("%s is read through its labels.csv: %d images; %s.", folder, len(manifest), splits)
     try:
-        unlisted = set(list_images(folder)) - {posixpath.normpath(image) for image in manifest.images}
+        unlisted = set(list_images(folder, suffixes=suffixes)) - {
+            posixpath.normpath(image) for image in manifest.images
+        }
     except DataError:  # the CSV may point to images that lie elsewhere
         return
     if unlisted:
@@ -173,7 +181,7 @@ def _report_labels_csv(folder: Path, manifest: Manifest) -> None:
         )
 
 
-def _from_csv(path: Path, label_columns: Sequence[str]) -> Manifest:
+def _from_csv(path: Path, label_columns: Sequence[str], suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> Manifest:
     """Read a CSV manifest."""
     table = read_table(path)
     columns = table.columns
@@ -190,7 +198,7 @@ def _from_csv(path: Path, label_columns: Sequence[str]) -> Manifest:
         if near is not None and near not in label_columns:
             raise DataError(f"{path} has a column {near!r} but none named {word!r}", f"Rename it to {word!r}.")
 
-    images = image_paths(table)
+    images = image_paths(table, suffixes=suffixes)
     if label_columns:
         labels, labelled = labels_from_columns(table, label_columns)
         task: Task = "multilabel"
@@ -198,7 +206,7 @@ def _from_csv(path: Path, label_columns: Sequence[str]) -> Manifest:
         labels, labelled, task = labels_from_names(table)
     used = {"image", "group", "split", *(label_columns or ("label",))}
     groups = columns.get("group")
-    return _build(
+    return build_manifest(
         root=path.parent,
         images=images,
         labels=labels,
@@ -208,10 +216,11 @@ def _from_csv(path: Path, label_columns: Sequence[str]) -> Manifest:
         task=task,
         metadata={name: cells for name, cells in columns.items() if name not in used},
         classes=label_columns,
+        frames=suffixes is IMAGE_SUFFIXES,
     )
 
 
-def _build(
+def build_manifest(
     *,
     root: Path,
     images: tuple[str, ...],
@@ -222,8 +231,25 @@ def _build(
     splits: Sequence[str] | None = None,
     metadata: dict[str, list[str]] | None = None,
     classes: Sequence[str] = (),
+    frames: bool = True,
 ) -> Manifest:
-    """Turn lists of names into arrays."""
+    """Turn lists of names into a manifest.
+
+    Args:
+        root: Folder that the image paths are relative to.
+        images: N paths with forward slashes, relative to ``root``.
+        labels: N tuples of class names.
+        labelled: N flags.
+        task: Whether an image has one class or any number.
+        groups: N group names, or None.
+        splits: N split names, or None.
+        metadata: Other columns, each of N cells.
+        classes: Classes that exist even where no image has them.
+        frames: Whether a file of several pictures becomes a row for each.
+
+    Returns:
+        The manifest.
+    """
     import pandas as pd
 
     # Label columns stay classes even where no image has them; otherwise a class is a name that occurs.
@@ -243,9 +269,9 @@ def _build(
         task=task,
         metadata=pd.DataFrame(metadata or {}, index=pd.RangeIndex(len(images)), dtype=str),
     )
-    frames = list_frames(root, images, group=groups is None)
-    if frames is None:
+    listed = list_frames(root, images, group=groups is None) if frames else None
+    if listed is None:
         return made
-    if frames.groups is not None:
-        made = replace(made, groups=frames.groups)
-    return replace(made.subset(frames.sources), images=frames.names)
+    if listed.groups is not None:
+        made = replace(made, groups=listed.groups)
+    return replace(made.subset(listed.sources), images=listed.names)

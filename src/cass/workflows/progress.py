@@ -19,12 +19,14 @@ class ImageProgress:
         title: What is being done.
         total: Number of images altogether.
         done: Images that an earlier process did.
+        unit: What is counted.
     """
 
-    def __init__(self, title: str, *, total: int, done: int = 0) -> None:
+    def __init__(self, title: str, *, total: int, done: int = 0, unit: str = "images") -> None:
         self.title = title
         self.total = total
         self.done = done
+        self.unit = unit
         self._here = 0
         self._bar: Progress | None = None
 
@@ -61,10 +63,11 @@ class ImageProgress:
         now = time.monotonic()
         rate = self._here / max(now - self._started, 1e-9)
         if self._bar is not None:
-            self._bar.update(self._task, completed=self.done, rate=f"{rate:.0f} images/s")
+            self._bar.update(self._task, completed=self.done, rate=f"{rate:.0f} {self.unit}/s")
         elif now - self._shown >= LINE_SECONDS:
             self._shown = now
             left = (self.total - self.done) / max(rate, 1e-9)
             sys.stderr.write(
-                f"{self.title}: {self.done}/{self.total} images  {rate:.0f} images/s  {left:.0f} s left\n"
+                f"{self.title}: {self.done}/{self.total} {self.unit}  {rate:.0f} {self.unit}/s  "
+                f"{left:.0f} s left\n"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ import numpy as np
 
 from cass.config import SplitConfig, build_config
 from cass.data.audit.facts import take
-from cass.data.audit.safe import manifest_csv, safe_splits
+from cass.data.audit.safe import safe_splits
 from cass.data.manifest import load_manifest
+from cass.data.manifest_csv import manifest_csv
 from cass.errors import ConfigError, OutputError
 from cass.files import write_text
 from cass.types import SPLITS
@@ -74,6 +75,7 @@ def run_split(config: SplitConfig) -> SplitResult:
         log.warning("Left out %s: it cannot be read.", name)
     manifest, facts = manifest.subset(kept), take(facts, kept)
     splits = safe_splits(manifest, facts, seed=config.seed, ratios=config.ratios)
-    write_text(out, manifest_csv(manifest, splits, folder=out.parent, label_columns=config.label_columns))
+    made = replace(manifest, splits=splits)
+    write_text(out, manifest_csv(made, folder=out.parent, label_columns=config.label_columns))
     counted = Counter(splits.tolist())
     return SplitResult(out, {name: counted[name] for name in SPLITS}, left_out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from scipy import ndimage
 from cass.data.audit.facts import gather_facts, take
 from cass.data.audit.findings import Finding
 from cass.data.audit.report import Audit, audit_set
-from cass.data.audit.safe import manifest_csv, safe_splits
+from cass.data.audit.safe import safe_splits
 from cass.data.manifest import load_manifest
+from cass.data.manifest_csv import manifest_csv
 
 COMMAND = "cass split labels.csv --out safe.csv"
 
@@ -153,7 +155,7 @@ def test_safe_splits_mend_what_leaks(tmp_path: Path) -> None:
     splits = safe_splits(manifest, facts, seed=3, ratios=(0.6, 0.2, 0.2))
     assert (splits == safe_splits(manifest, facts, seed=3, ratios=(0.6, 0.2, 0.2))).all()
     (tmp_path / "lists").mkdir()
-    text = manifest_csv(manifest, splits, folder=tmp_path / "lists", label_columns=())
+    text = manifest_csv(replace(manifest, splits=splits), folder=tmp_path / "lists")
     (tmp_path / "lists" / "labels.csv").write_text(text)
     mended = audit(tmp_path / "lists")
     assert not [finding for finding in mended.findings if finding.topic.startswith("leakage")]
@@ -170,7 +172,7 @@ def test_a_mended_list_keeps_flags_and_other_columns(tmp_path: Path) -> None:
     table.to_csv(tmp_path / "labels.csv", index=False)
     manifest = load_manifest(tmp_path / "labels.csv", label_columns=("oedema", "mass"))
     assert manifest.splits is not None
-    text = manifest_csv(manifest, manifest.splits, folder=tmp_path, label_columns=("oedema", "mass"))
+    text = manifest_csv(manifest, folder=tmp_path, label_columns=("oedema", "mass"))
     (tmp_path / "again.csv").write_text(text)
     again = load_manifest(tmp_path / "again.csv", label_columns=("oedema", "mass"))
     assert (again.targets == manifest.targets).all()

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import os
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,38 +37,3 @@ def safe_splits(
         codes = join_copies(codes, names)
     part = share_out(manifest.targets, codes=codes, labelled=manifest.labelled, seed=seed, ratios=ratios)
     return np.array(SPLITS)[part]
-
-
-def manifest_csv(
-    manifest: Manifest, splits: NDArray[np.str_], *, folder: Path, label_columns: Sequence[str]
-) -> str:
-    """Write a manifest with its splits as CSV.
-
-    Args:
-        manifest: N images.
-        splits: (N,) of split names.
-        folder: Folder that the CSV will lie in, which its paths are relative to.
-        label_columns: 0/1 columns to write labels in; empty writes one column ``label``.
-
-    Returns:
-        The CSV: ``image``, the labels, ``group`` where there are groups, ``split``, and all other columns.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    labels = list(label_columns) or (["label"] if manifest.classes else [])
-    groups = [] if manifest.groups is None else ["group"]
-    writer.writerow(["image", *labels, *groups, "split", *manifest.metadata])
-    root = os.path.relpath(manifest.root.resolve(), folder.resolve())
-    others = manifest.metadata.to_numpy(dtype=np.str_)
-    for row, image in enumerate(manifest.images):
-        line = [os.path.normpath(os.path.join(root, image)).replace(os.sep, "/")]
-        if label_columns:
-            flags = dict(zip(manifest.classes, manifest.targets[row], strict=True))
-            line += [str(flags[name]) if manifest.labelled[row] else "" for name in label_columns]
-        elif labels:
-            line.append(
-                "|".join(name for name, flag in zip(manifest.classes, manifest.targets[row], strict=True) if flag)
-            )
-        line += [] if manifest.groups is None else [str(manifest.groups[row])]
-        writer.writerow([*line, str(splits[row]), *others[row]])
-    return text.getvalue()

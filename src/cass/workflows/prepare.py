@@ -1,0 +1,162 @@
+"""``cass prepare``: public sets, and files of many pictures, made into a manifest that cass reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cass.config import Settings, build_config
+from cass.data.dicom import DICOM_SUFFIXES
+from cass.data.manifest import Manifest, load_manifest
+from cass.data.manifest_csv import manifest_csv
+from cass.data.prepare.brain_tumor_mri import read_brain_tumor_mri
+from cass.data.prepare.dermofit import read_dermofit
+from cass.data.prepare.dicom_frames import Windowing, choose_frames
+from cass.data.prepare.isic2019 import read_isic2019
+from cass.data.prepare.multilabel import read_multilabel
+from cass.data.prepare.nifti import NIFTI_SUFFIXES, Slicing
+from cass.data.prepare.prepared import Prepared
+from cass.data.prepare.slides import SLIDE_SUFFIXES, Tiling
+from cass.data.references import split_reference
+from cass.errors import ConfigError, OutputError, did_you_mean
+from cass.files import write_text
+from cass.prepare_config import (
+    PrepareDicomConfig,
+    PrepareMultilabelConfig,
+    PrepareNiftiConfig,
+    PrepareSetConfig,
+    PrepareSlidesConfig,
+    parse_window,
+)
+from cass.workflows.prepare_pictures import PreparedPictures, write_pictures
+
+
+@dataclass(frozen=True)
+class PreparedSet:
+    """A public set that is ready for cass.
+
+    Attributes:
+        out: The CSV.
+        prepared: What is in it, beside what it should hold.
+        label_columns: Columns to give as ``label_columns`` wherever the CSV is read.
+    """
+
+    out: Path
+    prepared: Prepared
+    label_columns: tuple[str, ...] = ()
+
+
+def prepare(kind: str, source: str | Path, **settings: Any) -> PreparedSet | PreparedPictures:
+    """Make a manifest of a public data set, or pictures of DICOM series, NIfTI volumes or whole slides.
+
+    Args:
+        kind: ``isic2019``, ``dermofit``, ``brain-tumor-mri``, ``multilabel``, ``dicom``, ``nifti`` or ``slides``.
+        source: The folder of the set; for the last three a folder or a CSV.
+        settings: Fields of the kind's model in :mod:`cass.prepare_config` by name.
+
+    Returns:
+        What was written.
+
+    Raises:
+        CassError: For anything that the user can mend, in one line.
+    """
+    if kind not in KINDS:
+        raise ConfigError(f"Unknown kind {kind!r}", did_you_mean(kind, KINDS) or f"There are: {', '.join(KINDS)}.")
+    model, run = KINDS[kind]
+    first = "folder" if issubclass(model, PrepareSetConfig) else "data"
+    given: dict[str, Any] = {first: Path(source) if first == "folder" else str(source)}
+    result: PreparedSet | PreparedPictures = run(build_config(model, settings | given))
+    return result
+
+
+def run_isic2019(config: PrepareSetConfig) -> PreparedSet:
+    """Read the training set of ISIC 2019."""
+    return _save(config, lambda: read_isic2019(config.folder))
+
+
+def run_dermofit(config: PrepareSetConfig) -> PreparedSet:
+    """Read the Dermofit library."""
+    return _save(config, lambda: read_dermofit(config.folder))
+
+
+def run_brain_tumor_mri(config: PrepareSetConfig) -> PreparedSet:
+    """Read the brain-tumour MRI set."""
+    return _save(config, lambda: read_brain_tumor_mri(config.folder))
+
+
+def run_multilabel(config: PrepareMultilabelConfig) -> PreparedSet:
+    """Read a folder and a table of findings."""
+    return _save(
+        config,
+        lambda: read_multilabel(
+            config.folder,
+            config.labels_file,
+            image_column=config.image_column,
+            group_column=config.group_column,
+            findings=config.findings,
+        ),
+    )
+
+
+def run_dicom(config: PrepareDicomConfig) -> PreparedPictures:
+    """Write windowed pictures of DICOM files."""
+    manifest = load_manifest(config.data, label_columns=config.label_columns)
+    dicom = [row for row in range(len(manifest)) if _may_be_dicom(manifest, row)]
+    if not dicom:
+        raise ConfigError(f"{config.data} holds no DICOM file", "Give a folder or CSV of DICOM files.")
+    manifest = manifest.subset(dicom)
+    manifest = manifest.subset(choose_frames(manifest, config.frames))
+    return write_pictures("dicom", config, manifest, Windowing(parse_window(config.window)), unit="frames")
+
+
+def run_nifti(config: PrepareNiftiConfig) -> PreparedPictures:
+    """Write slices of NIfTI volumes."""
+    manifest = load_manifest(config.data, label_columns=config.label_columns, suffixes=NIFTI_SUFFIXES)
+    window = parse_window(config.window)
+    assert window != "file"  # the configuration refuses it
+    return write_pictures("nifti", config, manifest, Slicing(config.axis, config.every, window), unit="slices")
+
+
+def run_slides(config: PrepareSlidesConfig) -> PreparedPictures:
+    """Write tiles of whole slides."""
+    manifest = load_manifest(config.data, label_columns=config.label_columns, suffixes=SLIDE_SUFFIXES)
+    tiling = Tiling(config.tile_size, config.level, config.tissue)
+    return write_pictures("slides", config, manifest, tiling, unit="tiles")
+
+
+KINDS: dict[str, tuple[type[Settings], Callable[[Any], Any]]] = {
+    "isic2019": (PrepareSetConfig, run_isic2019),
+    "dermofit": (PrepareSetConfig, run_dermofit),
+    "brain-tumor-mri": (PrepareSetConfig, run_brain_tumor_mri),
+    "multilabel": (PrepareMultilabelConfig, run_multilabel),
+    "dicom": (PrepareDicomConfig, run_dicom),
+    "nifti": (PrepareNiftiConfig, run_nifti),
+    "slides": (PrepareSlidesConfig, run_slides),
+}
+"""Each kind's settings, and what it does."""
+
+
+def _may_be_dicom(manifest: Manifest, row: int) -> bool:
+    suffix = split_reference(Path(manifest.images[row]))[0].suffix.lower().partition("#")[0]
+    return suffix in ("", *DICOM_SUFFIXES)
+
+
+def _save(config: PrepareSetConfig, read: Callable[[], Prepared]) -> PreparedSet:
+    """Read a set and write its CSV."""
+    out = config.out or config.folder / "labels.csv"
+    if out.suffix.lower() != ".csv":
+        raise ConfigError(f"--out {out} is no .csv file", "Name a file such as labels.csv.")
+    if out.exists():
+        raise OutputError(f"{out} exists already", "Remove it, or name a new file with --out.")
+    if config.out is not None and not out.parent.is_dir():
+        raise OutputError(f"The folder {out.parent} does not exist", "Make it, or name another with --out.")
+    prepared = read()
+    if not os.access(out.parent, os.W_OK):
+        raise OutputError(f"{out.parent} cannot be written to", "Name a file elsewhere with --out.")
+    manifest = prepared.manifest
+    columns = manifest.classes if manifest.task == "multilabel" else ()
+    write_text(out, manifest_csv(manifest, folder=out.parent, label_columns=columns))
+    return PreparedSet(out, prepared, columns)
