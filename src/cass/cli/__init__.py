@@ -21,6 +21,7 @@ def main() -> None:
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what a file has wrong, cass says itself
     try:
         app()
     except CassError as error:

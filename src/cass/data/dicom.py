@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import zlib
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 DICOM_SUFFIXES = (".dcm", ".dicom")
 MAGIC_AT, MAGIC = 128, b"DICM"
+MOST_BYTES = 2**30
+"""Bytes above which a deflated file is not inflated."""
+
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
 
 _INSTALL = "Install it: pip install 'cass-ssl[dicom]'."
 _FAR = 1e12  # beyond any window
@@ -255,6 +260,9 @@ def _read(path: Path, *, header: bool = False) -> Dataset:
         file.seek(MAGIC_AT)
         bare = file.read(len(MAGIC)) != MAGIC
         file.seek(0)
+        if _DEFLATED in file.read(1024):
+            _check_inflated(path, file)
+        file.seek(0)
         try:
             dataset: Dataset = pydicom.dcmread(file, force=bare, stop_before_pixels=header)
             if bare and "TransferSyntaxUID" not in dataset.file_meta:
@@ -266,6 +274,26 @@ def _read(path: Path, *, header: bool = False) -> Dataset:
     if not len(dataset):
         raise UnreadableImage(path, "not a DICOM file, or its header is damaged")
     return dataset
+
+
+def _check_inflated(path: Path, file: BinaryIO) -> None:
+    """Refuse a deflated file that would fill the memory: pydicom inflates it as a whole.
+
+    Raises:
+        UnreadableImage: It would.
+    """
+    from pydicom.filereader import read_file_meta_info
+
+    try:
+        file.seek(MAGIC_AT + len(MAGIC) + 12 + int(read_file_meta_info(path).FileMetaInformationGroupLength))
+        inflater, left, size = zlib.decompressobj(-zlib.MAX_WBITS), file.read(), 0
+        while left and size <= MOST_BYTES:
+            size += len(inflater.decompress(left, 2**24))
+            left = inflater.unconsumed_tail
+    except Exception:
+        return  # what is wrong with it shows when it is read
+    if size > MOST_BYTES:
+        raise UnreadableImage(path, f"it inflates to more than {MOST_BYTES:,} bytes")
 
 
 def _why(dataset: Dataset, error: Exception) -> str:

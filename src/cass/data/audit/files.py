@@ -38,6 +38,7 @@ def _unreadable(facts: ImageFacts, split_command: str) -> list[Finding]:
             f"{plural(len(facts.errors), 'file')} cannot be read: {named}.",
             f"{split_command}   # writes a list without them",
             tuple(sorted(facts.errors)[:SHOWN]),
+            captions=tuple(facts.errors[row] for row in sorted(facts.errors)[:SHOWN]),
         )
     ]
 

@@ -33,6 +33,7 @@ class Audit:
         predictions: How well labels and columns are predicted from facts, by what from what.
         splits: Images of each split.
         splits_source: ``given``, or ``made`` as cass would make them.
+        unreadable: Name of each image that cannot be read -> why.
     """
 
     images: tuple[str, ...]
@@ -42,6 +43,7 @@ class Audit:
     predictions: dict[str, Prediction]
     splits: dict[str, int]
     splits_source: str
+    unreadable: dict[str, str]
 
     @property
     def serious(self) -> bool:
@@ -57,6 +59,7 @@ class Audit:
             "splits_source": self.splits_source,
             "classes": self.classes,
             "fractions": self.fractions,
+            "unreadable": self.unreadable,
             "predictions": {name: asdict(entry) for name, entry in self.predictions.items()},
             "findings": [
                 asdict(finding)
@@ -110,4 +113,5 @@ def audit_set(
         predictions=predictions,
         splits={str(name): int(count) for name, count in zip(names, counts, strict=True)},
         splits_source=splits_source,
+        unreadable={manifest.images[row]: why for row, why in sorted(facts.errors.items())},
     )

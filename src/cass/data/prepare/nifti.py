@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cass.data.intensities import percentile_window, shares_of_white, to_uint16, window_bounds
 from cass.data.unreadable import Pixels, UnreadableImage
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
-MOST_VOXELS = 2_000_000_000
+MOST_VOXELS = 1_000_000_000
+SAMPLED = 10_000_000
+"""Voxels that percentiles are taken of at most."""
 GZIP_RATIO = 1100
 """Bytes that a byte of a gzip file can become at most, and a few."""
 
@@ -44,7 +47,9 @@ class Slicing:
         Raises:
             UnreadableImage: As of :meth:`pictures`.
         """
-        return len(range(0, _open(path).shape[_AXES[self.axis]], self.every))
+        volume = _open(path)
+        sources = _orientation(volume)[:, 0].tolist()
+        return len(range(0, volume.shape[sources.index(_AXES[self.axis])], self.every))
 
     def pictures(self, path: Path) -> Iterator[tuple[str, Pixels] | None]:
         """Cut a volume as radiologists look at it: the patient's right at the left, front or head up.
@@ -59,9 +64,9 @@ class Slicing:
         Raises:
             UnreadableImage: It is damaged, has not three dimensions, holds colours, or nibabel is missing.
         """
-        volume = _open(path)
-        values = np.asarray(volume.dataobj, dtype=np.float32).reshape(volume.shape[:3])
-        bounds = percentile_window(values) if self.window == "percentile" else window_bounds(self.window)
+        values = _upright(_open(path))
+        sample = values.ravel()[:: max(1, values.size // SAMPLED)]
+        bounds = percentile_window(sample) if self.window == "percentile" else window_bounds(self.window)
         axis = _AXES[self.axis]
         for number in range(0, values.shape[axis], self.every):
             plane = np.take(values, number, axis=axis)
@@ -73,7 +78,7 @@ class Slicing:
 
 
 def _open(path: Path) -> Any:
-    """Open a volume, turned so that its axes lead to the right, the front and the head."""
+    """Open a volume, and see whether it can be cut."""
     try:
         import nibabel
     except ImportError:
@@ -89,4 +94,23 @@ def _open(path: Path) -> Any:
     room = path.stat().st_size * (GZIP_RATIO if path.suffix == ".gz" else 1)
     if voxels < 1 or voxels > MOST_VOXELS or voxels * image.get_data_dtype().itemsize > room:
         raise UnreadableImage(path, f"its header claims {' x '.join(map(str, image.shape))} voxels")
-    return nibabel.as_closest_canonical(image)
+    return image
+
+
+def _orientation(image: Any) -> NDArray[np.float64]:
+    """Tell which way each axis leads: rows of (0 right, 1 front or 2 head; 1 or -1)."""
+    from nibabel.orientations import io_orientation
+
+    found: NDArray[np.float64] = io_orientation(image.affine)
+    if not np.isfinite(found).all():
+        raise ValueError("its header gives no orientation")
+    return found
+
+
+def _upright(image: Any) -> NDArray[np.float32]:
+    """Read a volume, turned so that its axes lead to the right, the front and the head."""
+    from nibabel.orientations import apply_orientation
+
+    values = np.asanyarray(image.get_fdata(dtype=np.float32, caching="unchanged")).reshape(image.shape[:3])
+    turned: NDArray[np.float32] = apply_orientation(values, _orientation(image))
+    return turned
