@@ -42,7 +42,7 @@ def _dicom(rng: np.random.Generator) -> bytes:
     from dicom_files import write
 
     buffer = io.BytesIO()
-    write(buffer, rng.integers(0, 4096, (SIDE, SIDE), dtype=np.uint16))  # type: ignore[arg-type]
+    write(buffer, rng.integers(0, 4096, (SIDE, SIDE), dtype=np.uint16))
     return buffer.getvalue()
 
 
@@ -145,7 +145,7 @@ def _big_dicom() -> bytes:
     from dicom_files import write
 
     buffer = io.BytesIO()
-    write(buffer, np.zeros((8, 8), dtype=np.uint16), Rows=65000, Columns=65000)  # type: ignore[arg-type]
+    write(buffer, np.zeros((8, 8), dtype=np.uint16), Rows=65000, Columns=65000)
     return buffer.getvalue()
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 
-def write(path: Path, values: np.ndarray, **elements: Any) -> Path:
+def write(path: Path | io.BytesIO, values: np.ndarray, **elements: Any) -> Any:
     """Write values (H, W) or (F, H, W) of 8 or 16 bits as a DICOM file."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid

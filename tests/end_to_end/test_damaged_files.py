@@ -14,7 +14,7 @@ from PIL import Image
 
 pytest.importorskip("pydicom", reason="DICOM needs the extra cass-ssl[dicom]")
 
-from damaged import write_damaged, write_damaged_containers  # noqa: E402
+from damaged import write_damaged, write_damaged_containers
 
 LINE = [sys.executable, "-c", "from cass.cli import main; main()"]
 HANGS = 300  # seconds

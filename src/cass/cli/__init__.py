@@ -32,6 +32,6 @@ def main() -> None:
             raise
         sys.stderr.write(
             "Stopped. cass pretrain, compare, embed and predict continue with the same command and --resume, "
-            "cass benchmark with the same command.\n"
+            "cass benchmark and prepare with the same command.\n"
         )
         sys.exit(130)
