@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +9,9 @@ import typer
 
 from cass.benchmark_spec import BenchmarkConfig
 from cass.cli.benchmark_group import SPEC, SpecOrCommand
+from cass.cli.messages import skipped
 from cass.cli.options import command
+from cass.cli.prepare_group import prepare
 from cass.config import (
     AuditConfig,
     CompareConfig,
@@ -21,14 +22,6 @@ from cass.config import (
     PretrainConfig,
     SpeedConfig,
     SplitConfig,
-)
-from cass.prepare_config import (
-    PrepareDicomConfig,
-    PrepareMultilabelConfig,
-    PrepareNiftiConfig,
-    PreparePicturesConfig,
-    PrepareSetConfig,
-    PrepareSlidesConfig,
 )
 
 app = typer.Typer(
@@ -75,7 +68,7 @@ def _embed(config: EmbedConfig) -> None:
 
     result = run_embed(config)
     widths = ", ".join(f"{name} {width} numbers" for name, width in result.widths.items())
-    typer.echo(f"Wrote {result.out}: {result.images} images, {widths} each{_skipped(result.skipped)}")
+    typer.echo(f"Wrote {result.out}: {result.images} images, {widths} each{skipped(result.skipped)}")
 
 
 def _predict(config: PredictConfig) -> None:
@@ -83,18 +76,8 @@ def _predict(config: PredictConfig) -> None:
 
     result = run_predict(config)
     typer.echo(
-        f"Wrote {result.out}: {result.images} images, classes {', '.join(result.classes)}"
-        f"{_skipped(result.skipped)}"
+        f"Wrote {result.out}: {result.images} images, classes {', '.join(result.classes)}{skipped(result.skipped)}"
     )
-
-
-def _skipped(reasons: dict[str, str]) -> str:
-    """Say how many images were left out, and name the first of them."""
-    if not reasons:
-        return ""
-    named = ", ".join(list(reasons)[:20])
-    more = f" and {len(reasons) - 20} more" if len(reasons) > 20 else ""
-    return f"; {len(reasons)} that cannot be read left out: {named}{more}"
 
 
 def _compare(config: CompareConfig) -> None:
@@ -178,40 +161,6 @@ def _benchmark(config: BenchmarkConfig) -> None:
         raise typer.Exit(1)
 
 
-def _prepare_set(kind: str) -> Callable[[PrepareSetConfig], None]:
-    def run(config: PrepareSetConfig) -> None:
-        from rich.console import Console
-
-        from cass.reports.prepared import counts_table, next_step
-        from cass.workflows.prepare import KINDS
-
-        result = KINDS[kind][1](config)
-        table = counts_table(result.prepared)
-        Console().print(table.rich())
-        for note in result.prepared.notes:
-            typer.echo(f"Note: {note}")
-        typer.echo(f"Wrote {result.out}: {len(result.prepared.manifest):,} images")
-        typer.echo(next_step(result.out, result.label_columns))
-
-    return run
-
-
-def _prepare_pictures(kind: str) -> Callable[[PreparePicturesConfig], None]:
-    def run(config: PreparePicturesConfig) -> None:
-        from cass.reports.prepared import next_step
-        from cass.workflows.prepare import KINDS
-
-        result = KINDS[kind][1](config)
-        dropped = f", {result.dropped:,} that show nothing left out" if result.dropped else ""
-        typer.echo(
-            f"Wrote {result.out}: {result.pictures:,} {result.unit} of {result.files:,} files{dropped}"
-            f"{_skipped(result.left_out)}"
-        )
-        typer.echo(next_step(result.out, config.label_columns))
-
-    return run
-
-
 benchmark = typer.Typer(
     cls=SpecOrCommand,
     help="Compare methods as a YAML file says, or measure the speed of cass on this machine.",
@@ -220,11 +169,6 @@ benchmark = typer.Typer(
     subcommand_metavar="SPEC.yaml|COMMAND",
 )
 app.add_typer(benchmark, name="benchmark")
-prepare = typer.Typer(
-    help="Make a manifest of a public data set, or pictures of DICOM series, NIfTI volumes or whole slides.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
 app.add_typer(prepare, name="prepare")
 
 
@@ -315,45 +259,3 @@ _add(
     summary="Time pretraining beside the bare networks, the published loop and lightly's DINO, SimSiam and BYOL.",
     example="cass benchmark speed --image-size 98 --json speed.json",
 )
-for _kind, _summary in {
-    "isic2019": "The 25,331 dermoscopic images of ISIC 2019, with the lesion as group.",
-    "dermofit": "The 1,300 photographs of the Dermofit library.",
-    "brain-tumor-mri": "The 7,023 slices of the brain-tumour MRI set, with its official split.",
-}.items():
-    _add(
-        _kind,
-        to=prepare,
-        kind=PrepareSetConfig,
-        run=_prepare_set(_kind),
-        arguments={"folder": "DIR"},
-        summary=_summary,
-        example=f"cass prepare {_kind} downloads/{_kind}",
-    )
-_add(
-    "multilabel",
-    to=prepare,
-    kind=PrepareMultilabelConfig,
-    run=_prepare_set("multilabel"),
-    arguments={"folder": "DIR"},
-    summary="Images with several findings each, and a CSV that says which.",
-    example="cass prepare multilabel biopsies/ --labels findings.csv",
-)
-for _kind, _model, _summary, _given in (
-    (
-        "dicom",
-        PrepareDicomConfig,
-        "Write DICOM frames as pictures, with a window of your choice; cass also reads DICOM as it is.",
-        "--window 40/400",
-    ),
-    ("nifti", PrepareNiftiConfig, "Cut NIfTI volumes into slices; a volume is a group.", "--axis axial --every 4"),
-    ("slides", PrepareSlidesConfig, "Cut whole slides into tiles of tissue; a slide is a group.", "--level 1"),
-):
-    _add(
-        _kind,
-        to=prepare,
-        kind=_model,
-        run=_prepare_pictures(_kind),
-        arguments={"data": "[IMAGES]"},
-        summary=_summary,
-        example=f"cass prepare {_kind} {_kind}/ --out pictures {_given}",
-    )
