@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import typer
@@ -34,7 +35,8 @@ def _prepare_set(kind: str) -> Callable[[PrepareSetConfig], None]:
 
         result = KINDS[kind][1](config)
         table = counts_table(result.prepared)
-        Console().print(table.rich())
+        typer.echo(table.title)  # longer than the table is wide
+        Console().print(replace(table, title="").rich())
         for note in result.prepared.notes:
             typer.echo(f"Note: {note}")
         typer.echo(f"Wrote {result.out}: {len(result.prepared.manifest):,} images")
