@@ -139,7 +139,7 @@ class PretrainConfig(LabelSettings, CacheSettings, GuardSettings, TrainSettings)
         "(the backbone's for 8-bit images and pretrained weights, else the images').",
     )
     views: str | None = Field(
-        None, description="Recipe of the augmented views; left out: the method's own ('paper' for cass)."
+        None, description="Recipe of the augmented views; left out: the method's own ('general' for cass)."
     )
     epochs: int = Field(100, ge=1, description="Passes over the training images.")
     batch_size: Annotated[int, Field(ge=2)] | Literal["auto"] = Field(

@@ -124,6 +124,7 @@ class Joint(Method):
         )
         cnn_rate: float = Field(5.0, gt=0, le=100, description="Learning rate of the CNN over the Transformer's.")
 
+    default_views = "general"
     uses_start = True
     optimization = Optimization("adamw", lr=3e-4, weight_decay=0.05, warmup=0.1)
     targets: Tensor

@@ -79,7 +79,7 @@ class Loop:
             self.method,
             config=self.config,
             images=StoredImages(self.images, rows),
-            make_views=build_views(RECIPES["paper"]),
+            make_views=build_views(RECIPES[self.method.default_views]),
             batch_size=self.batch,
         )
         clock = _StepClock(self.device)

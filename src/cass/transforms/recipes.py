@@ -132,6 +132,15 @@ _register(
     Step(chance=0.3, flip="horizontal"),
     Step(chance=0.3, flip="vertical"),
 )
+# The default of cass: what is safe where nothing is known of the modality. Colours stay as they are.
+_register(
+    "general",
+    Step(chance=1.0, crop=0.5),
+    Step(chance=0.5, flip="horizontal"),
+    Step(chance=0.5, degrees=15.0),
+    Step(chance=0.5, brightness=0.2, contrast=0.2),
+    Step(chance=0.2, blur=0.01),
+)
 # The presets below keep what tells diagnoses apart in their modality. Radiology: sides of the body and grey
 # values mean something, so there are no flips and small changes. Microscopy: there is no up, and stains vary.
 # Dermoscopy: there is no up, and colour is a sign of disease, so hue stays.
