@@ -31,9 +31,10 @@ def test_each_branch_saves_its_own_network(tuned: Path) -> None:
 
 
 def test_fine_tuning_moves_away_from_the_pretrained_weights(scans: Path, pretrained: Path, tmp_path: Path) -> None:
-    # After the joint targets the probe is already the best there is on these scans.
+    # After the joint targets the probe is already the best there is on these scans; the published loss spoils it.
     weights = {"transformer_weights": str(pretrained / "checkpoints" / "transformer.safetensors")}
-    pretrained = cass.pretrain(scans, out=tmp_path / "pretrain", objective="cosine", **TINY | weights).out
+    spoilt = TINY | weights | {"objective": "cosine", "epochs": 4}
+    pretrained = cass.pretrain(scans, out=tmp_path / "pretrain", **spoilt).out
     longer = FAST | {"epochs": 6, "lr": 3e-3, "branch": "transformer"}
     out = cass.finetune(pretrained, labels=scans, out=tmp_path / "tuned", **longer).out
     assert json.loads((out / "summary.json").read_text())["branches"]["transformer"]["best_epoch"] > 0
@@ -194,11 +195,11 @@ def test_fine_tuning_never_ends_worse_than_its_probe(tuned: Path, findings_tuned
 
 
 def test_where_training_only_harms_the_probe_is_saved(scans: Path, pretrained: Path, tmp_path: Path) -> None:
-    harm = FAST | {"lr": 10.0, "layer_decay": 1.0, "epochs": 8, "patience": 2, "branch": "transformer"}
+    harm = FAST | {"lr": 10.0, "layer_decay": 1.0, "epochs": 30, "patience": 2, "branch": "transformer"}
     out = cass.finetune(pretrained, labels=scans, out=tmp_path / "harm", **harm).out
     summary = json.loads((out / "summary.json").read_text())["branches"]["transformer"]
     assert summary["best_epoch"] == 0
-    assert 2 <= summary["epochs"] < 8
+    assert 2 <= summary["epochs"] < 30
     before, after = (load_file(run / "checkpoints" / "transformer.safetensors") for run in (pretrained, out))
     assert all(torch.equal(before[name], after[name]) for name in before)
     linear = FAST | {"head": "linear", "branch": "transformer"}

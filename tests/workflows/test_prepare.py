@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,6 @@ import pytest
 import tifffile
 
 import cass
-from cass.cli import main
 from cass.data.manifest import load_manifest
 from cass.data.readers import read_image
 from cass.errors import ConfigError, DataError, OutputError
@@ -38,19 +37,17 @@ def write_slide(path: Path, *, size: int = 512, grey: bool = False) -> np.ndarra
     return slide
 
 
-def test_slides_become_tiles_of_tissue(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_slides_become_tiles_of_tissue(tmp_path: Path) -> None:
     pytest.importorskip("zarr", reason="slides need the extra cass-ssl[tiff]")
     slides = tmp_path / "slides"
     first = write_slide(slides / "ill" / "a.svs")
     write_slide(slides / "well" / "b.tif", grey=True)
     (slides / "well" / "broken.tif").write_bytes(b"II*\0" + bytes(200))
-    with pytest.raises(SystemExit) as left:
-        main_with("prepare", "slides", slides, "--out", tmp_path / "tiles", "--tile-size", "64")
-    assert left.value.code == 0
-    printed = capsys.readouterr()
-    assert "32 tiles of 2 files, 112 that show nothing left out; 1 that cannot be read left out" in printed.out
-    assert "Left out well/broken.tif: it is damaged" in printed.err
-    assert f"Next: cass audit {tmp_path / 'tiles' / 'labels.csv'}" in printed.out
+    done = run("prepare", "slides", slides, "--out", tmp_path / "tiles", "--tile-size", "64")
+    assert done.returncode == 0, done.stderr
+    assert "32 tiles of 2 files, 112 that show nothing left out; 1 that cannot be read left out" in done.stdout
+    assert "Left out well/broken.tif: it is damaged" in done.stderr
+    assert f"Next: cass audit {tmp_path / 'tiles' / 'labels.csv'}" in done.stdout
     table = pd.read_csv(tmp_path / "tiles" / "labels.csv")
     assert table["label"].tolist() == ["ill"] * 16 + ["well"] * 16
     assert table["group"].tolist() == ["ill/a.svs"] * 16 + ["well/b.tif"] * 16
@@ -158,7 +155,7 @@ def test_a_stopped_cut_goes_on_and_other_settings_do_not_mix(
         cass.prepare("slides", slides, out=out, tile_size=32)
 
 
-def test_a_set_with_findings_is_written_and_audited(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_set_with_findings_is_written_and_audited(tmp_path: Path) -> None:
     labels = write_scans(tmp_path / "scans", count=30, unlabelled=0)
     table = pd.read_csv(labels)
     table["disc"] = (table.pop("label") == "disc").astype(int)
@@ -166,18 +163,15 @@ def test_a_set_with_findings_is_written_and_audited(tmp_path: Path, capsys: pyte
     table.to_csv(tmp_path / "findings.csv", index=False)
     labels.unlink()
     command = ("prepare", "multilabel", tmp_path / "scans", "--labels", tmp_path / "findings.csv")
-    with pytest.raises(SystemExit) as left:
-        main_with(*command)
-    assert left.value.code == 0
-    printed = capsys.readouterr().out
-    assert "Groups are taken from the column 'group'" in printed
-    assert "--label-columns cross --label-columns disc" in printed
+    done = run(*command)
+    assert done.returncode == 0, done.stderr
+    assert "Groups are taken from the column 'group'" in done.stdout
+    assert "--label-columns cross --label-columns disc" in done.stdout
     audited = cass.audit(tmp_path / "scans", label_columns=("cross", "disc"))
     assert audited.audit.classes["disc"]["images"] == 10
-    with pytest.raises(SystemExit) as left:
-        main_with(*command)
-    assert left.value.code == 2
-    assert "labels.csv exists already" in capsys.readouterr().err
+    done = run(*command)
+    assert done.returncode == 2
+    assert "labels.csv exists already" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -206,6 +200,6 @@ def test_folders_without_anything_to_prepare(tmp_path: Path) -> None:
         cass.prepare("dermofit", tmp_path / "gone")
 
 
-def main_with(*arguments: object) -> None:
-    with patch.object(sys, "argv", ["cass", *map(str, arguments)]):
-        main()
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-c", "from cass.cli import main; main()"]
+    return subprocess.run([*line, *map(str, arguments)], capture_output=True, text=True, check=False)
