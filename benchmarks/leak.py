@@ -16,10 +16,8 @@ import numpy as np
 import yaml
 
 import cass
-from cass.data.audit.duplicates import families, near_pairs
-from cass.data.identity import join_copies
+from cass.data.audit.safe import joined_groups
 from cass.data.manifest import load_manifest
-from cass.groups import group_codes
 from cass.workflows.audit import look
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -36,10 +34,7 @@ def write_lists(source: Path, folder: Path) -> None:
     """Write the list without groups and the one whose groups hold all that belongs together."""
     manifest = load_manifest(source)
     facts = look(manifest)
-    codes = group_codes(manifest.groups, count=len(manifest))
-    near = families(near_pairs(facts), count=len(manifest))
-    for names in (near.astype(np.str_).tolist(), facts.digests):
-        codes = join_copies(codes, names)
+    codes = joined_groups(manifest, facts)
     for name in ("random", "safe"):
         with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)

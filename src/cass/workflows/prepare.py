@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cass.config import Settings, build_config
@@ -20,7 +20,7 @@ from cass.data.prepare.multilabel import read_multilabel
 from cass.data.prepare.nifti import NIFTI_SUFFIXES, Slicing
 from cass.data.prepare.prepared import Prepared
 from cass.data.prepare.slides import SLIDE_SUFFIXES, Tiling
-from cass.data.references import split_reference
+from cass.data.references import file_of
 from cass.errors import ConfigError, OutputError, did_you_mean
 from cass.files import write_text
 from cass.prepare_config import (
@@ -140,7 +140,7 @@ KINDS: dict[str, tuple[type[Settings], Callable[[Any], Any]]] = {
 
 
 def _may_be_dicom(manifest: Manifest, row: int) -> bool:
-    suffix = split_reference(Path(manifest.images[row]))[0].suffix.lower().partition("#")[0]
+    suffix = PurePosixPath(file_of(manifest.images[row])).suffix.lower()
     return suffix in ("", *DICOM_SUFFIXES)
 
 

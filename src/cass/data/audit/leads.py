@@ -50,8 +50,8 @@ def check_leads(
         return prediction
 
     if labels is not None and len(rows):
-        found += _of_label(predict("label from the file", files, labels), "file", "warning")
-        found += _of_label(predict("label from brightness and border", looks, labels), "look", "note")
+        found += _of_label(predict("label from the file", files, labels), "file")
+        found += _of_label(predict("label from brightness and border", looks, labels), "look")
     for name in map(str, manifest.metadata):
         values = manifest.metadata[name].to_numpy(dtype=np.str_)
         kinds = np.unique(values[rows])
@@ -64,7 +64,7 @@ def check_leads(
     return found, predictions
 
 
-def _of_label(prediction: Prediction | None, kind: str, level: str) -> list[Finding]:
+def _of_label(prediction: Prediction | None, kind: str) -> list[Finding]:
     """Report what file facts or looks tell of the label."""
     if prediction is None or prediction.accuracy < prediction.chance + ABOVE_CHANCE:
         return []

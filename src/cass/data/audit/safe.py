@@ -14,6 +14,23 @@ from cass.groups import group_codes
 from cass.types import SPLITS
 
 
+def joined_groups(manifest: Manifest, facts: ImageFacts) -> NDArray[np.int64]:
+    """Join groups that share a copy or a near-duplicate.
+
+    Args:
+        manifest: N images.
+        facts: Their facts.
+
+    Returns:
+        (N,) codes of the joined groups, from 0.
+    """
+    codes = group_codes(manifest.groups, count=len(manifest))
+    near = families(near_pairs(facts), count=len(manifest))
+    for names in (near.astype(np.str_).tolist(), facts.digests):
+        codes = join_copies(codes, names)
+    return codes
+
+
 def safe_splits(
     manifest: Manifest, facts: ImageFacts, *, seed: int, ratios: tuple[float, float, float]
 ) -> NDArray[np.str_]:
@@ -31,9 +48,6 @@ def safe_splits(
     Raises:
         DataError: What belongs together leaves too few parts to split.
     """
-    codes = group_codes(manifest.groups, count=len(manifest))
-    near = families(near_pairs(facts), count=len(manifest))
-    for names in (near.astype(np.str_).tolist(), facts.digests):
-        codes = join_copies(codes, names)
+    codes = joined_groups(manifest, facts)
     part = share_out(manifest.targets, codes=codes, labelled=manifest.labelled, seed=seed, ratios=ratios)
     return np.array(SPLITS)[part]
