@@ -13,7 +13,7 @@ from PIL import Image
 
 from cass.reports.benchmark import pretraining_table, result_tables, tables_latex, tables_markdown
 from cass.reports.benchmark_claims import claims_markdown, compare_methods
-from cass.reports.benchmark_outcome import MissingResult, Outcome
+from cass.reports.benchmark_outcome import MissingResult, Outcome, over_seeds
 from cass.reports.benchmark_plan import PlanLine, duration, plan_table
 from cass.reports.benchmark_plots import plot_benchmark
 
@@ -68,6 +68,13 @@ def outcome(
         main=(batch_sizes[0], 2),
         generated=("brain",),
     )
+
+
+def test_intervals_over_seeds_stay_within_what_a_share_can_be():
+    # Two seeds that differ by 0.4: the t-interval alone would reach from -1.8 to 3.2.
+    interval = over_seeds(pd.DataFrame({"value": [0.5, 0.9]}))
+    assert (interval.value, interval.low, interval.high) == (pytest.approx(0.7), 0.0, 1.0)
+    assert np.isnan(over_seeds(pd.DataFrame({"value": [0.5]})).low)
 
 
 def test_a_real_difference_is_claimed_and_an_absent_one_is_not() -> None:

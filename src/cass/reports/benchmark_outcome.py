@@ -83,8 +83,10 @@ def settings_of(outcome: Outcome) -> Iterator[tuple[tuple[Any, ...], pd.DataFram
 
 
 def over_seeds(rows: pd.DataFrame) -> Interval:
-    """Average the rows of one place over its seeds, with a 95% t-interval."""
-    return t_interval(rows["value"].to_numpy(dtype=np.float64))
+    """Average the rows of one place over its seeds, with a 95% t-interval cut to what a share can be, 0 to 1."""
+    whole = t_interval(rows["value"].to_numpy(dtype=np.float64))
+    low, high = np.clip([whole.low, whole.high], 0, 1)
+    return Interval(whole.value, float(low), float(high))
 
 
 def describe(setting: Sequence[Any]) -> str:

@@ -302,8 +302,9 @@ def _finish(
     from cass.reports.plots import plot_pretraining
 
     out = config.out
-    method.to("cpu")
+    method.to(local_device(config))
     watch.measure_final()
+    method.to("cpu")
     branches: dict[str, Any] = {}
     for name, branch in method.branches().items():
         save_branch(branch, out / CHECKPOINTS / f"{name}.safetensors")
