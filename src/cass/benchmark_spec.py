@@ -49,6 +49,11 @@ class DataEntry(Entry):
         le=1,
         description="Share of the training images to take, of every class alike and group by group.",
     )
+    redraw_splits: bool = Field(
+        False,
+        description="Leave the given splits out and draw others for each seed, so that the intervals over seeds "
+        "hold the chance in the test images too; for sets of few test images.",
+    )
     finetune: dict[str, Any] = Field(
         default_factory=dict, description="Settings of fine-tuning on this set, such as {views: microscopy}."
     )

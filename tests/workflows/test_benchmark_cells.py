@@ -128,6 +128,17 @@ def test_a_share_of_the_training_images(place: Path) -> None:
     assert (counts["train"] == (whole["train"] / 2 + 0.5).astype(int)).all()
 
 
+def test_given_splits_are_left_out_where_they_are_to_be_drawn_for_each_seed(place: Path) -> None:
+    table = pd.read_csv(place / "scans" / "labels.csv")
+    table["split"] = np.where(np.arange(len(table)) % 3 == 0, "test", "train")
+    table.drop(columns="group").to_csv(place / "scans" / "split.csv", index=False)
+    drawn = cells(place, data={"drawn": {"source": "scans/split.csv", "redraw_splits": True}}).sets["drawn"]
+    drawn.write()
+    taken = pd.read_csv(drawn.source)
+    assert list(taken.columns) == ["image", "label"]
+    assert taken["label"].isna().tolist() == table["label"].isna().tolist()
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -141,6 +152,7 @@ def test_a_share_of_the_training_images(place: Path) -> None:
         ({"data": {"scans": {"source": "scans/images"}}}, "no labels"),
         ({"data": {"scans": {"source": "scans/labels.csv", "classes": ["discs"]}}}, "'disc'"),
         ({"data": {"cells": {"source": "generated", "classes": ["a"]}}}, "generated"),
+        ({"data": {"cells": {"source": "generated", "redraw_splits": True}}}, "redraw_splits"),
         ({"data": {"scans": {"source": "scans/labels.csv", "train_share": 0.5}}}, "'split'"),
         ({"networks": {"tiny": {"cnn_weights": "gone.safetensors"}}}, "gone.safetensors"),
     ],

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import io
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ from cass.files import write_text
 from cass.models.weights import weight_file
 
 DIGITS = 10
+_AS_IT_IS = "Leave classes, train_share and redraw_splits out."
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class DataSet:
     """A data set of a benchmark.
 
@@ -65,18 +66,20 @@ def read_set(name: str, entry: DataEntry, *, folder: Path, out: Path) -> DataSet
         DataError: The set cannot be read or has no labels.
         ConfigError: A class is asked for that it does not have, or a part of what cannot be parted.
     """
-    partial = bool(entry.classes) or entry.train_share < 1
-    if partial and entry.source == GENERATED:
-        raise ConfigError(f"The generated set {name!r} is taken whole", "Leave classes and train_share out.")
+    changed = bool(entry.classes) or entry.train_share < 1 or entry.redraw_splits
+    if changed and entry.source == GENERATED:
+        raise ConfigError(f"The generated set {name!r} is taken as it is", _AS_IT_IS)
     columns = tuple(entry.settings().get("label_columns", ()))
     source = entry.source if entry.source == GENERATED else str(_path(entry.source, folder))
     manifest = load_manifest(source, label_columns=columns)
     if not manifest.classes:
         raise DataError(f"{entry.source} has no labels", "A benchmark fine-tunes: give a set with labels.")
-    if not partial:
+    if not changed:
         return DataSet(name, source, _digest(manifest), manifest.generated)
     if manifest.task == "multilabel":
-        raise ConfigError(f"The multi-label set {name!r} is taken whole", "Leave classes and train_share out.")
+        raise ConfigError(f"The multi-label set {name!r} is taken as it is", _AS_IT_IS)
+    if entry.redraw_splits:
+        manifest = dataclasses.replace(manifest, splits=None)
     part = _some_classes(name, manifest, entry.classes) if entry.classes else manifest
     if entry.train_share < 1:
         part = _some_training_images(name, part, entry.train_share)
@@ -133,7 +136,8 @@ def _table(manifest: Manifest) -> str:
     head += [] if manifest.splits is None else ["split"]
     writer.writerow(head)
     for row in range(len(manifest)):
-        line = [manifest.path(row).as_posix(), manifest.classes[int(manifest.targets[row].argmax())]]
+        label = manifest.classes[int(manifest.targets[row].argmax())] if manifest.labelled[row] else ""
+        line = [manifest.path(row).as_posix(), label]
         line += [] if manifest.groups is None else [str(manifest.groups[row])]
         line += [] if manifest.splits is None else [str(manifest.splits[row])]
         writer.writerow(line)

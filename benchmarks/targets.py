@@ -1,0 +1,226 @@
+"""Hold the small benchmark against what cass promises, and say what is met and what is missed.
+
+Reads runs.csv and pretraining.csv of `cass benchmark benchmarks/small.yaml`, writes targets.md beside them.
+Usage: python benchmarks/targets.py runs/small
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cass.evaluation.comparisons import Difference, conclusion, holm, mean_over_cells, paired_difference
+from cass.files import write_text
+from cass.reports.tables import Cells
+
+CELL = ["data", "branch", "label_fraction"]
+FRACTIONS = (0.01, 0.1, 1.0)
+DINO_GAINS = (3.8, 5.9, 10.1)  # points at 1%, 10% and 100% of the labels
+DINO_TIME = 0.31
+LOSS = -1.0  # points
+RANK = 0.5
+STARTS = {"cass": "none", "cass-untrained": "random", "cosine": "none"}
+
+
+class Results:
+    """Linear probes of both branches, and the pretrainings, of one benchmark."""
+
+    def __init__(self, folder: Path) -> None:
+        runs = pd.read_csv(folder / "runs.csv")
+        runs = runs[(runs["metric"] == "balanced_accuracy") & (runs["protocol"] == "probe")]
+        self.runs = runs[runs["branch"] != "mean"]
+        self.pretrainings = pd.read_csv(folder / "pretraining.csv")
+        claimed = self.runs[self.runs["method"] == "cass"]
+        self.epochs = claimed.groupby("data")["epochs"].max().to_dict()
+
+    def of(
+        self, method: str, *, batch: int = 16, epochs: int | None = None, data: str | None = None
+    ) -> pd.DataFrame:
+        """Return a row for each cell and a column for each seed, at the main number of epochs unless told."""
+        rows = self.runs[(self.runs["method"] == method) & (self.runs["batch_size"] == batch)]
+        wanted = rows["data"].map(self.epochs) if epochs is None else epochs
+        rows = rows[(rows["epochs"] == wanted) & ((rows["data"] == data) if data else True)]
+        return rows.pivot_table(index=CELL, columns="seed", values="value")
+
+    def seconds(self, method: str, data: str) -> float:
+        """Return the mean time of a pretraining of both branches."""
+        rows = self.pretrainings[(self.pretrainings["method"] == method) & (self.pretrainings["data"] == data)]
+        rows = rows[(rows["batch_size"] == 16) & (rows["epochs"] == self.epochs[data])]
+        return float(rows.drop_duplicates("cell")["seconds"].mean())
+
+
+def compare(first: pd.DataFrame, second: pd.DataFrame, **where: object) -> Difference | None:
+    """Compare means over the cells that both have, seed by seed."""
+    for key, value in where.items():
+        first, second = (table[table.index.get_level_values(key) == value] for table in (first, second))
+    cells, seeds = first.index.intersection(second.index), first.columns.intersection(second.columns)
+    if not len(cells) or not len(seeds):
+        return None
+    sides = (mean_over_cells(table.loc[cells, seeds].to_numpy()) for table in (first, second))
+    return paired_difference(*sides)
+
+
+def points(difference: Difference | None) -> str:
+    if difference is None or difference.n == 0:
+        return "-"
+    text = f"{100 * difference.mean:+.1f}"
+    return (
+        text
+        if math.isnan(difference.low)
+        else text + f" [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
+    )
+
+
+def met(yes: bool | None) -> str:
+    return "not run" if yes is None else "met" if yes else "**missed**"
+
+
+def collapse(results: Results) -> Cells:
+    """What each pretraining left of the start's rank, and of its linear probe on all labels."""
+    lines = []
+    every = results.pretrainings[results.pretrainings["method"].isin(STARTS)]
+    for (method, data, batch, epochs), rows in every.groupby(
+        ["method", "data", "batch_size", "epochs"], sort=False
+    ):
+        start, end = (
+            results.of(STARTS[method], data=data),
+            results.of(method, batch=batch, epochs=epochs, data=data),
+        )
+        seeds = rows["seed"].nunique()
+        for branch, own in rows.groupby("branch"):
+            share = float((own["effective_rank_end"] / own["effective_rank_start"]).min())
+            change = compare(end, start, branch=branch, label_fraction=1.0)
+            mean = math.nan if change is None else 100 * change.mean
+            kept = share >= RANK and mean >= LOSS
+            place = [method, data, str(batch), str(epochs), branch, f"{int(own['collapsed'].sum())} of {seeds}"]
+            lines.append([*place, f"{share:.2f}", points(change), met(kept)])
+    head = [
+        "method",
+        "data",
+        "batch",
+        "epochs",
+        "branch",
+        "collapsed",
+        "rank, least share",
+        "probe at 100%",
+        "target",
+    ]
+    title = f"No collapse: at least {RANK} of the start's rank left, at most a point of its probe at 100% lost"
+    return Cells(title, head, lines)
+
+
+def beside_none(results: Results) -> tuple[Cells, Cells]:
+    """How pretraining compares with the same start untouched: means over cells, and each cell."""
+    first, second = results.of("cass"), results.of("none")
+    lines = [["everything", points(whole := compare(first, second)), met(whole and whole.low > 0)]]
+    for fraction in FRACTIONS:
+        for branch in ("cnn", "transformer"):
+            found = compare(first, second, branch=branch, label_fraction=fraction)
+            lines.append([f"{branch}, {fraction:.0%}", points(found), met(found and found.mean > 0)])
+    means = Cells("Better than no pretraining: means over data sets", ["where", "difference", "target"], lines)
+    cells = first.index.intersection(second.index)
+    found = [compare(first.loc[[cell]], second.loc[[cell]]) for cell in cells]
+    corrected = holm([math.nan if entry is None else entry.p for entry in found])
+    lines = [
+        [data, branch, f"{fraction:.0%}", points(entry), f"{p:.3f}", conclusion(entry, float(p))]
+        for (data, branch, fraction), entry, p in zip(cells, found, corrected, strict=True)
+        if entry is not None
+    ]
+    head = ["data", "branch", "labels", "difference", "corrected p", "verdict"]
+    return means, Cells("Never significantly worse than no pretraining: each cell", head, lines)
+
+
+def beside_dino(results: Results) -> Cells:
+    """How pretraining compares with DINO at each label fraction, and in time."""
+    first, second = results.of("cass"), results.of("dino")
+    lines = []
+    for fraction, gain in zip(FRACTIONS, DINO_GAINS, strict=True):
+        found = compare(first, second, label_fraction=fraction)
+        reached = met(found and 100 * found.mean >= gain)
+        lines.append([f"gain at {fraction:.0%}, points", f"{gain:+.1f}", points(found), reached])
+    for data in second.index.unique("data"):
+        share = results.seconds("cass", data) / results.seconds("dino", data)
+        lines.append(
+            [f"time on {data}, both branches", f"{DINO_TIME:.2f}", f"{share:.2f}", met(share <= DINO_TIME)]
+        )
+    return Cells("Beside DINO, which has half the epochs", ["what", "target", "measured", ""], lines)
+
+
+def beside_rivals(results: Results) -> Cells:
+    """How every rival compares in the mean over cells, with its time."""
+    first, found = results.of("cass"), {}
+    for rival in dict.fromkeys(results.pretrainings["method"]):
+        second = results.of(rival)
+        entry = compare(first, second)
+        if rival not in STARTS and rival not in STARTS.values() and entry is not None:
+            times = [
+                results.seconds("cass", data) / results.seconds(rival, data)
+                for data in second.index.unique("data")
+            ]
+            found[rival] = (entry, np.mean(times), ", ".join(second.index.unique("data")))
+    corrected = holm([entry.p for entry, _, _ in found.values()])
+    lines = []
+    for (rival, (entry, time, data)), p in zip(found.items(), corrected, strict=True):
+        verdict = conclusion(entry, float(p))
+        lines.append(
+            [rival, data, str(entry.n), points(entry), f"{p:.3f}", verdict, f"{time:.2f}", met(verdict != "worse")]
+        )
+    head = [
+        "rival",
+        "data",
+        "seeds",
+        "cass minus rival",
+        "corrected p",
+        "cass is",
+        "time of cass over rival's",
+        "target",
+    ]
+    return Cells("No rival significantly better in the mean over cells and label fractions", head, lines)
+
+
+def robustness(results: Results) -> Cells:
+    """What smaller batches and a quarter of the epochs cost."""
+    data = "blood-cells"
+    lines = []
+    for name, less, full in (
+        ("batch 8 instead of 32", {"batch": 8}, {"batch": 32}),
+        ("2 epochs instead of 8", {"epochs": 2}, {}),
+    ):
+        sides = results.of("cass", data=data, **less), results.of("cass", data=data, **full)
+        whole = compare(*sides)
+        each = [points(compare(*sides, label_fraction=fraction)) for fraction in FRACTIONS]
+        lines.append([name, points(whole), *each, met(whole and 100 * whole.mean >= LOSS)])
+    head = ["change", "all", *(f"{fraction:.0%}" for fraction in FRACTIONS), "target"]
+    return Cells(f"Batch size and epochs on {data}: no more than a point lost", head, lines)
+
+
+def main() -> None:
+    """Write targets.md."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    results = Results(folder)
+    tables = [
+        collapse(results),
+        *beside_none(results),
+        beside_dino(results),
+        beside_rivals(results),
+        robustness(results),
+    ]
+    intro = (
+        "Linear probes of both branches on the test images, balanced accuracy in points. Differences are paired "
+        "by seed: means over data sets and branches within a seed first, then [95% t-interval over seeds]; "
+        "p-values are corrected by Holm's procedure within a table."
+    )
+    parts = [f"# {folder.name}: targets", intro]
+    parts += [part for table in tables for part in (f"## {table.title}", table.markdown())]
+    write_text(folder / "targets.md", "\n\n".join(parts) + "\n")
+    print((folder / "targets.md").read_text())
+
+
+if __name__ == "__main__":
+    main()
