@@ -356,3 +356,15 @@ def test_a_tenth_of_the_disk_stays_free(files: Files, folder: Path, monkeypatch:
     with pytest.raises(OutputError, match="no room"):
         take(files[2:5], folder)
     assert len(entries(folder)) == 1
+
+
+def test_a_large_disk_need_not_be_a_tenth_free(
+    files: Files, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SimpleNamespace(total=4 * 10**12, free=11 * 10**9)
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: disk)
+    take(files, folder)
+    assert len(entries(folder)) == 1
+    disk.free = 9 * 10**9
+    with pytest.raises(OutputError, match="no room"):
+        take(files[:3], folder)

@@ -35,8 +35,8 @@ VERSION = 1
 """Of the format and of how images are decoded; another version makes other entries."""
 LIMIT = 50 * 10**9
 """The most bytes that all entries of a folder take; one larger entry alone may stand in a folder of the user's."""
-FREE_SHARE = 0.1
-"""Share of the disk that is always left free."""
+FREE_SHARE, FREE_MOST = 0.1, 10 * 10**9
+"""Share of the disk that is always left free, and the most bytes that this means."""
 IMAGES, INDEX, LOCK, PARTIAL = "images.npy", "index.json", ".lock", ".partial-"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -201,7 +201,8 @@ def _make_room(folder: Path, needed: int, *, limit: int) -> None:
             entries.append((used, sum(file.st_size for file in files.values()), path))
     taken = sum(size for _, size, _ in entries)
     disk = shutil.disk_usage(folder)
-    missing = max(taken + needed - limit, needed + math.ceil(FREE_SHARE * disk.total) - disk.free)
+    spare = min(math.ceil(FREE_SHARE * disk.total), FREE_MOST)
+    missing = max(taken + needed - limit, needed + spare - disk.free)
     if missing > taken:
         raise OSError(errno.ENOSPC, "no room")
     for _, size, path in sorted(entries):
