@@ -20,7 +20,10 @@ def test_compare_runs_on_generated_images_and_says_so(tmp_path: Path, monkeypatc
     result = cass.compare("generated", out=out, **settings)
     assert result.generated
     assert len(result.rows) == 12
-    assert "generated images" in (out / "results.md").read_text()
+    text = (out / "results.md").read_text()
+    assert "generated images" in text
+    assert len(result.advice) >= 2
+    assert all(line in text for line in result.advice)
     assert (out / "label-efficiency.png").stat().st_size > 1000
     summary = json.loads((out / "summary.json").read_text())
     assert summary["generated_data"] is True

@@ -94,6 +94,8 @@ def _compare(config: CompareConfig) -> None:
     for name, entry in result.pretraining.summary["branches"].items():
         state = "COLLAPSED" if entry["collapsed"] else "no collapse"
         console.print(f"Collapse watch, {name}: {state} ({entry['reason']}). {entry['advice']}")
+    for line in result.advice:
+        console.print(line, markup=False, highlight=False)
     typer.echo(f"Wrote {result.out}")
 
 

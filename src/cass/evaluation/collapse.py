@@ -148,8 +148,8 @@ def verdict(start: Reading, now: Reading, *, chance: float) -> Verdict:
         or (rank_left < RANK_COLLAPSE and information_fell)
     )
     advice = (
-        "Do not use this branch as it is: lower --lr (1e-5 to 1e-4 with --optimizer adamw), train "
-        "fewer epochs, and compare with fine-tuning --without-pretraining."
+        "Do not use this branch as it is: pretrain with the default method and objective, or lower --lr "
+        "(1e-5 to 1e-4 with --optimizer adamw), and compare with fine-tuning --without-pretraining."
         if collapsed
         else ""
     )

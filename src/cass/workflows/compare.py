@@ -11,6 +11,7 @@ from cass.config import CompareConfig, EvaluateConfig, FinetuneConfig, PretrainC
 from cass.data.manifest import load_manifest
 from cass.errors import DataError
 from cass.files import write_json, write_text
+from cass.reports.advice import advice
 from cass.reports.tables import WITH, WITHOUT, ResultRow, comparison, gains
 from cass.workflows.evaluate import EvaluateResult, run_evaluate
 from cass.workflows.finetune import run_finetune
@@ -30,12 +31,14 @@ class CompareResult:
         out: The run folder.
         pretraining: The pretraining run.
         rows: A row for each branch, start and label fraction, on the test images.
+        advice: What pretraining changed, and what to do where it did not help, in sentences.
         generated: Whether the images were drawn by cass.
     """
 
     out: Path
     pretraining: PretrainResult
     rows: list[ResultRow]
+    advice: list[str]
     generated: bool
 
 
@@ -86,7 +89,8 @@ def run_compare(config: CompareConfig) -> CompareResult:
                         draws=report.draws,
                     )
                 )
-    result = CompareResult(config.out, pretraining, rows, manifest.generated)
+    collapsed = [name for name, entry in pretraining.summary["branches"].items() if entry["collapsed"]]
+    result = CompareResult(config.out, pretraining, rows, advice(rows, collapsed=collapsed), manifest.generated)
     _write(result)
     return result
 
@@ -153,7 +157,7 @@ def _write(result: CompareResult) -> None:
     what = "generated images (drawn by cass, not patients)" if result.generated else "test images"
     write_text(out / "results.csv", pd.DataFrame(records).to_csv(index=False))
     leaks = [f"**Leakage was allowed.** {leak}" for leak in result.pretraining.summary.get("leakage", [])]
-    text = [*leaks, f"Balanced accuracy on the {what}.", comparison(result.rows).markdown()]
+    text = [*leaks, f"Balanced accuracy on the {what}.", comparison(result.rows).markdown(), *result.advice]
     write_text(out / "results.md", "\n\n".join(text) + "\n")
     plot_label_efficiency(result.rows, out / "label-efficiency.png", title=f"Label efficiency on {what}")
     write_json(
@@ -163,6 +167,7 @@ def _write(result: CompareResult) -> None:
             "generated_data": result.generated,
             "pretraining": result.pretraining.summary,
             "results": records,
+            "advice": result.advice,
             "gains": [
                 {"branch": gain.branch, "label_fraction": gain.label_fraction, **asdict(gain.difference)}
                 for gain in gains(result.rows)
