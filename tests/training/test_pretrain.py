@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from cass.data.dataset import StoredImages
 from cass.data.store import ImageStore
 from cass.errors import CassError
 from cass.methods.base import Method, build_method, find_method
+from cass.methods.cass import CASS
+from cass.methods.joint import Joint
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.training.averaging import EpochAveraging, first_averaged_epoch
 from cass.training.engine import Interrupted, fit
-from cass.training.pretrain import PretrainModule
+from cass.training.pretrain import PretrainModule, optimization
 from cass.transforms.recipes import RECIPES
 from cass.transforms.views import build_views
 
@@ -170,3 +173,31 @@ def test_gradient_checkpointing_changes_no_gradient(tmp_path: Path) -> None:
         subject.method([view], torch.arange(8)).loss.backward()
         gradients.append(probe(subject.method).grad)
     torch.testing.assert_close(gradients[0], gradients[1])
+
+
+@pytest.mark.parametrize(
+    ("images", "batch_size", "epochs", "share"),
+    [
+        (16 * 128, 16, 1, 1),
+        (16 * 128, 64, 4, 1),
+        (16 * 32, 16, 2, 0.5),  # half of 128 steps
+        (4 * 128, 4, 1, 0.5),  # the root of a quarter of 16 images
+    ],
+)
+def test_short_runs_and_small_batches_of_a_pretrained_start_have_a_lower_rate(
+    images: int, batch_size: int, epochs: int, share: float, tmp_path: Path
+) -> None:
+    branches = {"cnn": build_branch(BackboneSpec(name="test_convnext", image_size=32), seed=0)}
+    branches["transformer"] = build_branch(BackboneSpec(name="test_vit", image_size=32), seed=1)
+
+    def rate(kind: str = "joint", **settings: Any) -> float:
+        config = PretrainConfig(data="x", out=tmp_path, epochs=epochs, **settings)
+        method = build_method(find_method("cass", kind), {}, branches)
+        return optimization(config, method, batch_size=batch_size, images=images).lr
+
+    full = rate()  # random numbers
+    assert full == Joint.optimization.lr
+    branches["cnn"].spec = replace(branches["cnn"].spec, weights="imagenet")
+    assert rate() == pytest.approx(share * full)
+    assert rate(lr=0.002) == 0.002
+    assert rate("cosine") == CASS.optimization.lr

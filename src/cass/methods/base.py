@@ -6,7 +6,7 @@ A method knows nothing of Lightning, optimisers, disks or logging; the engine ca
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
@@ -31,12 +31,31 @@ class Optimization:
         lr: Peak learning rate.
         weight_decay: Weight decay.
         warmup: Share of the steps over which the learning rate rises, in [0, 1).
+        full_steps: Steps from which on the rate is the full one; a shorter run has that share of it.
+        full_batch: Images a step from which on the rate is the full one; smaller batches have the square root
+            of that share.
     """
 
     optimizer: Literal["adam", "adamw"]
     lr: float
     weight_decay: float = 0.0
     warmup: float = 0.0
+    full_steps: int = 1
+    full_batch: int = 1
+
+    def fitted(self, *, steps: int, batch_size: int) -> Optimization:
+        """Lower the rate for a run of few steps or small batches, which could not mend what a high one breaks.
+
+        Args:
+            steps: Steps of the run, at least 1.
+            batch_size: Images a step.
+
+        Source:
+            For batches the square root rule of Malladi et al., On the SDEs and Scaling Rules for Adaptive
+            Gradient Algorithms, NeurIPS 2022; for steps docs/objective.md.
+        """
+        share = min(1.0, steps / self.full_steps) * min(1.0, batch_size / self.full_batch) ** 0.5
+        return replace(self, lr=self.lr * share)
 
 
 class Method(nn.Module):

@@ -126,7 +126,7 @@ class Joint(Method):
 
     default_views = "general"
     uses_start = True
-    optimization = Optimization("adamw", lr=3e-4, weight_decay=0.05, warmup=0.1)
+    optimization = Optimization("adamw", lr=3e-4, weight_decay=0.05, warmup=0.1, full_steps=128, full_batch=16)
     targets: Tensor
 
     def __init__(self, config: Config, branches: dict[str, Branch]) -> None:

@@ -117,7 +117,7 @@ class PretrainModule(BatchModule):
 
     def configure_optimizers(self) -> Any:
         """Build the optimiser and its schedule."""
-        how = optimization(self.config, self.method)
+        how = optimization(self.config, self.method, batch_size=self.batch_size, images=len(self.images))
         groups = self.method.param_groups()
         optimizer = build_optimizer(how.optimizer, groups, lr=how.lr, weight_decay=how.weight_decay)
         schedule: Any
@@ -128,11 +128,24 @@ class PretrainModule(BatchModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def optimization(config: PretrainConfig, method: Method | type[Method]) -> Optimization:
-    """Settle what the user left open about optimiser and rates by what the method brings."""
-    names = [field.name for field in dataclasses.fields(Optimization)]
+def optimization(config: PretrainConfig, method: Method, *, batch_size: int, images: int) -> Optimization:
+    """Settle what the user left open about optimiser and rates by what the method brings.
+
+    Networks of random numbers have no start that a high rate could damage: their rate is never lowered.
+
+    Args:
+        config: Settings of the run; what they give is taken as it is.
+        method: What trains.
+        batch_size: Images a step, over all ranks.
+        images: Training images.
+    """
+    how = method.optimization
+    if any(branch.spec.weights != "none" for branch in method.branches().values()):
+        steps = config.epochs * len(EpochBatches(images, batch_size=batch_size, seed=config.seed))
+        how = how.fitted(steps=steps, batch_size=batch_size)
+    names = ("optimizer", "lr", "weight_decay", "warmup")
     given = {name: value for name in names if (value := getattr(config, name)) is not None}
-    return dataclasses.replace(method.optimization, **given)
+    return dataclasses.replace(how, **given)
 
 
 def _freeze_unreached(method: Method, views: Views, rows: Tensor) -> None:

@@ -59,6 +59,10 @@ from cass.workflows.watching import watch_data
 log = logging.getLogger("cass")
 # A run may continue elsewhere: what it computes does not depend on how many processes share a step.
 _MAY_CHANGE = {"resume", "out", "devices", "nodes", "num_workers", "cache"}
+_GENTLE = (
+    "Few steps or small batches: the learning rate is lowered to %.2g, from %.2g, so as not to damage the start. "
+    "More --epochs learn more."
+)
 _UNTAUGHT = (
     "Both branches start from random numbers, so they learn from edges and textures instead of from what a "
     "pretrained network sees. Pretrained weights, if only of photographs, are a better start: --cnn-weights, "
@@ -150,8 +154,11 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
         out.mkdir(parents=True, exist_ok=True)
         write_start(out, config)
         write_splits(out / SPLITS, plan.manifest, plan.splits, plan.digests)
-        how = dataclasses.asdict(optimization(config, method))
-        write_json(out / RESOLVED, {"batch_size": batch_size, "processes": world_size(config), **how})
+        how = optimization(config, method, batch_size=batch_size, images=len(train))
+        if how.lr < method.optimization.lr and config.lr is None:
+            log.info(_GENTLE, how.lr, method.optimization.lr)
+        settled = dataclasses.asdict(how)
+        write_json(out / RESOLVED, {"batch_size": batch_size, "processes": world_size(config), **settled})
     make_views = build_views(recipe, tile=tile_of(method))
     watch = CollapseWatch(
         method.branches(),
