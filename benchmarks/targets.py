@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cass.evaluation.bootstrap import Interval
 from cass.evaluation.comparisons import Difference, conclusion, holm, mean_over_cells, paired_difference
 from cass.files import write_text
-from cass.reports.tables import Cells
+from cass.reports.tables import Cells, percent
 
 CELL = ["data", "branch", "label_fraction"]
 FRACTIONS = (0.01, 0.1, 1.0)
@@ -68,14 +69,9 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, **where: object) -> Diffe
 
 
 def points(difference: Difference | None) -> str:
-    if difference is None or difference.n == 0:
+    if difference is None:
         return "-"
-    text = f"{100 * difference.mean:+.1f}"
-    return (
-        text
-        if math.isnan(difference.low)
-        else text + f" [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
-    )
+    return percent(Interval(difference.mean, difference.low, difference.high), sign="+")
 
 
 def met(yes: bool | None) -> str:

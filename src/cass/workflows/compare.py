@@ -89,8 +89,8 @@ def run_compare(config: CompareConfig) -> CompareResult:
                         draws=report.draws,
                     )
                 )
-    collapsed = [name for name, entry in pretraining.summary["branches"].items() if entry["collapsed"]]
-    result = CompareResult(config.out, pretraining, rows, advice(rows, collapsed=collapsed), manifest.generated)
+    said = advice(rows, collapsed=pretraining.collapsed)
+    result = CompareResult(config.out, pretraining, rows, said, manifest.generated)
     _write(result)
     return result
 
