@@ -41,7 +41,7 @@ def cass(folder: Path, *arguments: str) -> str:
 def test_a_pretrained_run_is_fine_tuned_with_the_cached_images(folder: Path) -> None:
     said = cass(
         folder,
-        *"finetune pretrained --labels scans --out new --head linear --cache cache".split(),
+        *["finetune", "pretrained", "--labels", "scans", "--out", "new", "--head", "linear", "--cache", "cache"],
         "--device",
         "cpu",
     )
@@ -50,20 +50,20 @@ def test_a_pretrained_run_is_fine_tuned_with_the_cached_images(folder: Path) -> 
 
 
 def test_a_fine_tuned_run_is_evaluated_and_predicts_as_before(folder: Path) -> None:
-    cass(folder, *"evaluate tuned --labels scans --cache off --precision 32".split())
-    cass(folder, *"predict tuned scans --out again.csv --precision 32".split())
+    cass(folder, *["evaluate", "tuned", "--labels", "scans", "--cache", "off", "--precision", "32"])
+    cass(folder, *["predict", "tuned", "scans", "--out", "again.csv", "--precision", "32"])
     before, now = (pd.read_csv(folder / name) for name in ("predictions.csv", "again.csv"))
     pd.testing.assert_frame_equal(before, now, atol=1e-3)
 
 
 def test_finished_shards_are_taken_over(folder: Path) -> None:
     before = (folder / "embeddings" / "part-00000.parquet").stat().st_mtime_ns
-    assert "36 images" in cass(folder, *"embed pretrained scans --out embeddings --resume".split())
+    assert "36 images" in cass(folder, *["embed", "pretrained", "scans", "--out", "embeddings", "--resume"])
     assert (folder / "embeddings" / "part-00000.parquet").stat().st_mtime_ns == before
 
 
 def test_a_stopped_run_continues_to_the_weights_of_one_that_was_not(folder: Path) -> None:
-    cass(folder, *"pretrain --config stopped/config.yaml --out stopped --resume".split())
+    cass(folder, *["pretrain", "--config", "stopped/config.yaml", "--out", "stopped", "--resume"])
     for name in ("cnn", "transformer"):
         expected, found = (
             load_file(folder / run / path / f"{name}.safetensors")
@@ -76,7 +76,9 @@ def test_a_stopped_run_continues_to_the_weights_of_one_that_was_not(folder: Path
 
 def test_the_cells_of_a_benchmark_are_not_computed_again(folder: Path) -> None:
     cells = sorted(path.name for path in (folder / "benchmarked" / "cells").iterdir())
-    assert "All 6 steps are done" in cass(folder, *"benchmark bench.yaml --out benchmarked --jobs 1".split())
+    assert "All 6 steps are done" in cass(
+        folder, *["benchmark", "bench.yaml", "--out", "benchmarked", "--jobs", "1"]
+    )
     assert sorted(path.name for path in (folder / "benchmarked" / "cells").iterdir()) == cells
 
 
@@ -84,5 +86,5 @@ def test_a_cell_whose_evaluation_is_gone_builds_on_its_pretraining(folder: Path)
     cell = next((folder / "benchmarked" / "cells").glob("shapes-tiny-published-*"))
     shutil.rmtree(next(cell.glob("probe-*")))
     before = (cell / "pretrain" / "summary.json").stat().st_mtime_ns
-    assert "6 of 6 steps done" in cass(folder, *"benchmark bench.yaml --out benchmarked --jobs 1".split())
+    assert "6 of 6 steps done" in cass(folder, *["benchmark", "bench.yaml", "--out", "benchmarked", "--jobs", "1"])
     assert (cell / "pretrain" / "summary.json").stat().st_mtime_ns == before
