@@ -16,8 +16,8 @@ import numpy as np
 import yaml
 
 import cass
-from cass.data.audit.safe import joined_groups
-from cass.data.manifest import load_manifest
+from cass.auditing.safe_splits import joined_groups
+from cass.data.manifest.manifest import load_manifest
 from cass.workflows.audit import look
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

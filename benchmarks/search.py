@@ -20,15 +20,14 @@ from torch import Tensor, nn
 
 import cass
 from cass.methods.base import METHODS
-from cass.methods.cass import cass_loss
-from cass.methods.joint import Joint, closed_form_head, joint_targets
+from cass.methods.cass import CASS, cass_loss, closed_form_head, joint_targets
 from cass.types import StepOutput
 
 SPREAD = 0.05
 
 
 @METHODS.register("random-heads")
-class RandomHeads(Joint):
+class RandomHeads(CASS):
     """The heads start from random numbers instead of from the fit."""
 
     def begin(self, embeddings, describe):
@@ -38,7 +37,7 @@ class RandomHeads(Joint):
 
 
 @METHODS.register("batch-statistics")
-class BatchStatistics(Joint):
+class BatchStatistics(CASS):
     """Batch norms use each batch, pretrained or not."""
 
     def train(self, mode: bool = True):
@@ -51,7 +50,7 @@ class Unprotected(RandomHeads, BatchStatistics):
 
 
 @METHODS.register("two-views")
-class TwoViews(Joint):
+class TwoViews(CASS):
     """Both branches see two views of an image."""
 
     views = 2
@@ -62,7 +61,7 @@ class TwoViews(Joint):
 
 
 @METHODS.register("transformer-targets")
-class TransformerTargets(Joint):
+class TransformerTargets(CASS):
     """The targets are made of the Transformer's embeddings alone."""
 
     def begin(self, embeddings, describe):
@@ -73,7 +72,7 @@ class TransformerTargets(Joint):
 
 
 @METHODS.register("network-targets")
-class NetworkTargets(Joint):
+class NetworkTargets(CASS):
     """The targets are made of both branches' embeddings, even those of random numbers."""
 
     def begin(self, embeddings, describe):
@@ -84,7 +83,7 @@ class NetworkTargets(Joint):
 
 
 @METHODS.register("own-targets")
-class OwnTargets(Joint):
+class OwnTargets(CASS):
     """Each branch is taught its own start alone: what the other branch adds is left out."""
 
     def begin(self, embeddings, describe):
@@ -106,7 +105,7 @@ class OwnTargets(Joint):
         return StepOutput(torch.stack(losses).mean())
 
 
-class Live(Joint):
+class Live(CASS):
     """The branches' outputs of the moment are compared with each other; nothing is fixed."""
 
     def forward(self, views, rows):
@@ -162,7 +161,7 @@ class LiveVICReg(Live):
         return VICRegLoss()(first, second)
 
 
-def fit_heads(method: Joint, embeddings: dict[str, Tensor]) -> None:
+def fit_heads(method: CASS, embeddings: dict[str, Tensor]) -> None:
     """Fit heads to the method's targets."""
     with torch.no_grad():
         for name, embedding in embeddings.items():

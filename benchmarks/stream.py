@@ -26,8 +26,8 @@ from PIL import Image
 
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.models.checkpoints import load_branch, save_branch
+from cass.runs.shards import SHARD_ROWS
 from cass.types import BRANCHES
-from cass.workflows.shards import SHARD_ROWS
 
 SIDE = 64
 A_FOLDER = 1000

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from cass.config import build_config
+from cass.config.base import build_config
 from cass.methods.base import METHODS
 from cass.models.backbones import BackboneSpec, build_branch
 

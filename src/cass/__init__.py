@@ -10,12 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cass.errors import CassError
+from cass.version import __version__
 
 if TYPE_CHECKING:
+    from cass.benchmarking.run import benchmark
+    from cass.benchmarking.speed.run import benchmark_speed
     from cass.methods import list_methods
     from cass.workflows.audit import audit
-    from cass.workflows.benchmark import benchmark
-    from cass.workflows.benchmark_speed import benchmark_speed
     from cass.workflows.compare import compare
     from cass.workflows.embed import embed
     from cass.workflows.evaluate import evaluate
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from cass.workflows.prepare import prepare
     from cass.workflows.pretrain import pretrain
     from cass.workflows.split import split
-
-__version__ = "0.1.0"
 
 __all__ = [
     "CassError",
@@ -45,11 +44,18 @@ __all__ = [
 ]
 
 
+_HOMES = {
+    "benchmark": "cass.benchmarking.run",
+    "benchmark_speed": "cass.benchmarking.speed.run",
+    "list_methods": "cass.methods",
+}
+
+
 def __getattr__(name: str) -> Any:
     """Import a verb when it is first used, so that importing cass stays fast and needs no torch."""
     if name not in __all__:
         raise AttributeError(f"module 'cass' has no attribute {name!r}")
-    home = "cass.methods" if name == "list_methods" else f"cass.workflows.{name}"
+    home = _HOMES.get(name, f"cass.workflows.{name}")
     value = getattr(import_module(home), name)
     globals()[name] = value  # the verb, not the module of the same name, is what stays
     return value

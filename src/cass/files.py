@@ -39,3 +39,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
     return value
+
+
+def cache_folder() -> Path:
+    """Return the folder that cass keeps what it can make again in: CASS_CACHE_DIR, else the user's cache."""
+    import platformdirs
+
+    return Path(os.environ.get("CASS_CACHE_DIR") or platformdirs.user_cache_dir("cass"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,3 +27,29 @@ def group_codes(groups: NDArray[np.str_] | None, *, count: int) -> NDArray[np.in
     codes[~alone] = inverse
     codes[alone] = len(unique) + np.arange(int(alone.sum()))
     return codes
+
+
+def join_copies(codes: NDArray[np.int64], digests: Sequence[str]) -> NDArray[np.int64]:
+    """Join the groups that share an image, so that no exact copy can fall into two splits.
+
+    Args:
+        codes: (N,) group codes.
+        digests: N content digests.
+
+    Returns:
+        (N,) codes in [0, number of joined groups).
+    """
+    parent = {int(code): int(code) for code in codes}
+
+    def root(code: int) -> int:
+        while parent[code] != code:
+            parent[code] = parent[parent[code]]
+            code = parent[code]
+        return code
+
+    first: dict[str, int] = {}
+    for code, digest in zip(codes.tolist(), digests, strict=True):
+        a, b = root(first.setdefault(digest, code)), root(code)
+        parent[max(a, b)] = min(a, b)
+    roots = np.array([root(code) for code in codes.tolist()], dtype=np.int64)
+    return np.unique(roots, return_inverse=True)[1].astype(np.int64)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import cass
-from cass.data import generated
+from cass.data.sources import generated
 from conftest import TINY
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cass.config import build_config
+from cass.config.base import build_config
 from cass.errors import ConfigError, ModelError
 from cass.methods.base import METHODS, branch_names
 from cass.methods.mae import MAE

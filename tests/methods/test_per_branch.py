@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from cass.config import build_config
+from cass.config.base import build_config
 from cass.methods.base import METHODS
 from cass.methods.per_branch import by_size, rising_momentum
 from cass.models.backbones import build_branch

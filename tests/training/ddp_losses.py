@@ -11,9 +11,9 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 
-from cass.config import PretrainConfig
-from cass.data.dataset import StoredImages
-from cass.data.store import ImageStore
+from cass.config.pretrain import PretrainConfig
+from cass.data.store.dataset import StoredImages
+from cass.data.store.store import ImageStore
 from cass.methods.base import build_method, find_method
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.training.engine import fit

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from cass.config import PretrainConfig
+from cass.config.pretrain import PretrainConfig
 from cass.errors import CassError
 from cass.methods.base import Method, build_method, find_method
 from cass.models.backbones import BackboneSpec, build_branch

@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from cass.training.losses import class_weights, classification_loss, probabilities
+from cass.evaluation.probabilities import probabilities
+from cass.training.losses import class_weights, classification_loss
 
 
 def one_hot(labels: list[int], classes: int = 3) -> torch.Tensor:

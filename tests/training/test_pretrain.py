@@ -12,13 +12,13 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from cass.config import PretrainConfig
-from cass.data.dataset import StoredImages
-from cass.data.store import ImageStore
+from cass.config.pretrain import PretrainConfig
+from cass.data.store.dataset import StoredImages
+from cass.data.store.store import ImageStore
 from cass.errors import CassError
 from cass.methods.base import Method, build_method, find_method
 from cass.methods.cass import CASS
-from cass.methods.joint import Joint
+from cass.methods.cass_published import CASSPublished
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.training.averaging import EpochAveraging, first_averaged_epoch
 from cass.training.engine import Interrupted, fit
@@ -28,9 +28,15 @@ from cass.transforms.views import build_views
 
 
 def module(tmp_path: Path, **settings: Any) -> PretrainModule:
-    config = PretrainConfig(
-        **{"data": "x", "out": tmp_path, "batch_size": 8, "device": "cpu", "objective": "cosine", **settings}
-    )
+    exact = {
+        "data": "x",
+        "out": tmp_path,
+        "batch_size": 8,
+        "device": "cpu",
+        "precision": "32",
+        "objective": "cosine",
+    }
+    config = PretrainConfig(**exact | settings)
     torch.manual_seed(0)
     # ConvNeXt and ViT have no batch statistics, so a step can be repeated exactly.
     branches = {
@@ -196,8 +202,8 @@ def test_short_runs_and_small_batches_of_a_pretrained_start_have_a_lower_rate(
         return optimization(config, method, batch_size=batch_size, images=images).lr
 
     full = rate()  # random numbers
-    assert full == Joint.optimization.lr
+    assert full == CASS.optimization.lr
     branches["cnn"].spec = replace(branches["cnn"].spec, weights="imagenet")
     assert rate() == pytest.approx(share * full)
     assert rate(lr=0.002) == 0.002
-    assert rate("cosine") == CASS.optimization.lr
+    assert rate("cosine") == CASSPublished.optimization.lr

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from cass.data.dataset import StoredImages
-from cass.data.store import ImageStore
+from cass.data.store.dataset import StoredImages
+from cass.data.store.store import ImageStore
 from cass.errors import ModelError
 from cass.models.backbones import BackboneSpec, Branch, build_branch
 from cass.training.probing import embed_stored, fold_temperature, probe_head

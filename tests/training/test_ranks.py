@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cass.config import PretrainConfig
+from cass.config.pretrain import PretrainConfig
 from cass.training.ranks import devices_of, is_main, nodes_of, world_size
 
 NAMES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "NODE_RANK", "SLURM_PROCID", "SLURM_NNODES")

@@ -30,5 +30,5 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def short_shards(monkeypatch: pytest.MonkeyPatch) -> int:
     """Shards of 7 rows, so that 30 images need 5."""
-    monkeypatch.setattr("cass.workflows.shards.SHARD_ROWS", 7)
+    monkeypatch.setattr("cass.runs.shards.SHARD_ROWS", 7)
     return 7

@@ -74,8 +74,8 @@ def test_neither_batches_nor_borders_change_the_embeddings(
 ) -> None:
     tables = []
     for batch_size, rows, chunk in ((64, 4096, 1024), (1, 4096, 5), (3, 11, 3), (64, 1, 1)):
-        monkeypatch.setattr("cass.workflows.shards.SHARD_ROWS", rows)
-        monkeypatch.setattr("cass.data.stream.CHUNK_IMAGES", chunk)
+        monkeypatch.setattr("cass.runs.shards.SHARD_ROWS", rows)
+        monkeypatch.setattr("cass.data.store.stream.CHUNK_IMAGES", chunk)
         out = tmp_path / f"{len(tables)}.parquet"
         cass.embed(run, images, out=out, device="cpu", batch_size=batch_size)
         tables.append(pd.read_parquet(out))
@@ -87,7 +87,7 @@ def test_neither_batches_nor_borders_change_the_embeddings(
 
 KILLED = """
 import os, signal, sys
-import cass.workflows.shards as shards
+import cass.runs.shards as shards
 from cass.cli import main
 shards.SHARD_ROWS = 7
 rename, left, how = os.replace, int(sys.argv.pop(1)), int(sys.argv.pop(1))

@@ -11,14 +11,14 @@ import torch
 from safetensors.torch import load_file
 
 import cass
-from cass.data.dataset import StoredImages
-from cass.data.splits import read_splits
+from cass.data.splits.resolve import read_splits
+from cass.data.store.dataset import StoredImages
 from cass.errors import CassError, DataError, OutputError
 from cass.evaluation.calibration import fit_temperature
+from cass.evaluation.probabilities import probabilities
 from cass.models.checkpoints import load_branch
-from cass.training.losses import probabilities
+from cass.runs.inputs import decode, make_plan
 from cass.training.probing import embed_stored
-from cass.workflows.inputs import decode, make_plan
 from conftest import TINY, write_scans
 
 FAST = {"epochs": 1, "batch_size": 8, "device": "cpu"}
@@ -82,9 +82,9 @@ def test_without_pretraining_starts_where_pretraining_started(
 ) -> None:
     out = tmp_path / "start"
     cass.finetune(pretrained, labels=scans, out=out, head="linear", without_pretraining=True, **FAST)
-    from cass.config import PretrainConfig
+    from cass.config.pretrain import PretrainConfig
+    from cass.runs.folder import read_config
     from cass.training.start import start_branch
-    from cass.workflows.run_folder import read_config
 
     config = read_config(pretrained, PretrainConfig, written_by="cass pretrain")
     start = start_branch(config, "transformer").backbone.state_dict()
@@ -118,8 +118,8 @@ def test_bad_input_leaves_nothing_behind(scans: Path, pretrained: Path, tmp_path
 def test_every_command_shares_the_decoded_images(
     scans: Path, pretrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cass.data import cache
-    from cass.workflows import inference, inputs
+    from cass.data.store import cache
+    from cass.runs import inference, inputs
 
     decoded: list[Any] = []
     for module, name in ((cache, "decode_each"), (inputs, "decode_images"), (inference, "stream_images")):

@@ -38,7 +38,7 @@ def test_stopped_predictions_continue(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("cass.workflows.streaming._write_csv", full)
+        patch.setattr("cass.runs.rows._write_csv", full)
         with pytest.raises(OutputError, match=r"No space left on device.*--resume"):
             cass.predict(classifier, images, out=tmp_path / "p.csv", device="cpu")
     with pytest.raises(OutputError, match="begun and not finished"):

@@ -13,8 +13,8 @@ import pytest
 import tifffile
 
 import cass
-from cass.data.manifest import load_manifest
-from cass.data.readers import read_image
+from cass.data.formats.read import read_image
+from cass.data.manifest.manifest import load_manifest
 from cass.errors import ConfigError, DataError, OutputError
 from conftest import draw, write_scans
 from dicom_files import ramp, write

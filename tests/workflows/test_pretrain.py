@@ -12,8 +12,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import cass
-from cass.config import PretrainConfig
-from cass.data.store import ImageStore
+from cass.config.pretrain import PretrainConfig
+from cass.data.store.store import ImageStore
 from cass.errors import CassError, OutputError
 
 
@@ -85,7 +85,7 @@ def test_test_images_are_never_shown_to_the_networks(
 ) -> None:
     table = pd.read_csv(pretrained / "splits.csv")
     hidden = set(table.image[table.split == "test"])
-    from cass.workflows import inputs
+    from cass.runs import inputs
 
     decoded: list[str] = []
 

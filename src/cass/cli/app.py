@@ -7,22 +7,20 @@ from typing import Any
 
 import typer
 
-from cass.benchmark_spec import BenchmarkConfig
 from cass.cli.benchmark_group import SPEC, SpecOrCommand
 from cass.cli.messages import skipped
 from cass.cli.options import command
 from cass.cli.prepare_group import prepare
-from cass.config import (
-    AuditConfig,
-    CompareConfig,
-    EmbedConfig,
-    EvaluateConfig,
-    FinetuneConfig,
-    PredictConfig,
-    PretrainConfig,
-    SpeedConfig,
-    SplitConfig,
-)
+from cass.config.audit import AuditConfig
+from cass.config.benchmark import BenchmarkConfig
+from cass.config.compare import CompareConfig
+from cass.config.embed import EmbedConfig
+from cass.config.evaluate import EvaluateConfig
+from cass.config.finetune import FinetuneConfig
+from cass.config.predict import PredictConfig
+from cass.config.pretrain import PretrainConfig
+from cass.config.speed import SpeedConfig
+from cass.config.split import SplitConfig
 
 app = typer.Typer(
     name="cass",
@@ -102,7 +100,7 @@ def _compare(config: CompareConfig) -> None:
 def _audit(config: AuditConfig) -> None:
     from rich.console import Console
 
-    from cass.reports.audit import audit_tables, finding_lines
+    from cass.auditing.text import audit_tables, finding_lines
     from cass.workflows.audit import run_audit
 
     found = run_audit(config).audit
@@ -130,8 +128,8 @@ def _split(config: SplitConfig) -> None:
 def _benchmark_speed(config: SpeedConfig) -> None:
     from rich.console import Console
 
-    from cass.reports.speed import ratios_table, speed_table
-    from cass.workflows.benchmark_speed import run_benchmark_speed
+    from cass.benchmarking.speed.run import run_benchmark_speed
+    from cass.benchmarking.speed.table import ratios_table, speed_table
 
     result = run_benchmark_speed(config)
     console = Console()
@@ -144,8 +142,8 @@ def _benchmark_speed(config: SpeedConfig) -> None:
 def _benchmark(config: BenchmarkConfig) -> None:
     from rich.console import Console
 
-    from cass.reports.benchmark_plan import plan_table
-    from cass.workflows.benchmark import run_benchmark
+    from cass.benchmarking.plan import plan_table
+    from cass.benchmarking.run import run_benchmark
 
     result = run_benchmark(config)
     if result.outcome is None:

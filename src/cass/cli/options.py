@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from cass.config import Settings, build_config
+from cass.config.base import Settings, build_config
 from cass.errors import ConfigError
 
 CONFIG_HELP = "YAML file with settings by the names of these options; options given here win."

@@ -10,7 +10,7 @@ import typer
 
 from cass.cli.messages import skipped
 from cass.cli.options import command
-from cass.prepare_config import (
+from cass.config.prepare import (
     PrepareDicomConfig,
     PrepareMultilabelConfig,
     PrepareNiftiConfig,

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
-from cass.config import Settings, build_config
+from cass.config.base import Settings, build_config
 from cass.errors import ConfigError
 from cass.models.backbones import Branch
 from cass.registry import Registry

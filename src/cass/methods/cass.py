@@ -1,19 +1,26 @@
-"""CASS as published: a CNN and a Transformer see one augmented view and are pulled together.
+"""Joint targets: each branch learns to see in a view what both branches together saw in the whole image.
 
-Source: Singh & Cirrone, Efficient Representation Learning for Healthcare with Cross-Architectural
-Self-Supervision, MLHC 2023 (PMLR 219:691-711), section 3; arXiv 2206.04170, 2301.12025.
+The default objective of cass. Its targets are fixed before the first step and spread by construction, so no
+output can be constant and the start is what learning begins from; docs/objective.md has the search behind it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from cass.methods.base import OBJECTIVES, Method, MethodConfig
+from cass.methods.base import METHODS, OBJECTIVES, Method, MethodConfig, Optimization
 from cass.models.backbones import Branch
-from cass.types import StepOutput, Views
+from cass.models.layers import layer_groups
+from cass.types import ParamGroup, StepOutput, Views
+
+PENALTIES = tuple(10.0**exponent for exponent in range(-3, 3))
 
 
 def cass_loss(first: Tensor, second: Tensor) -> Tensor:
@@ -32,12 +39,82 @@ def cass_loss(first: Tensor, second: Tensor) -> Tensor:
     return (2.0 - 2.0 * (F.normalize(first, dim=1) * F.normalize(second, dim=1)).sum(dim=1)).mean()
 
 
-@OBJECTIVES.register("cosine")
-class CASS(Method):
-    """The published method. Nothing in it prevents collapse.
+def joint_targets(embeddings: Sequence[Tensor], *, width: int, power: float) -> Tensor:
+    """Turn embeddings of the same images, one of each branch, into one target an image.
 
-    The outputs compared are the ImageNet logits where both branches' weights bring a classifier of equal
-    width, as published, else a fresh linear head of equal width on each branch.
+    Each branch's embeddings are L2-normalised, centred, and scaled to equal variance, so that no branch counts
+    more than another; side by side they are turned to their principal axes, whose spreads are then evened out.
+
+    Args:
+        embeddings: (N, D) of each branch, N at least 2; the widths D may differ.
+        width: Most axes W that are kept.
+        power: Exponent on the axes' spreads, in [0, 1]: 1 keeps them, 0 makes all alike (whitening).
+
+    Returns:
+        float32 (N, W) of unit length; axes that the images do not fill are 0.
+    """
+    parts = []
+    for embedding in embeddings:
+        unit = F.normalize(embedding.double(), dim=1)
+        centred = unit - unit.mean(dim=0)
+        parts.append(centred / centred.square().sum(dim=1).mean().sqrt().clamp(min=1e-12))
+    joint = torch.cat(parts, dim=1)
+    variances, axes = torch.linalg.eigh(joint.T @ joint / len(joint))  # ascending
+    variances, axes = variances.flip(0)[:width], axes.flip(1)[:, :width]
+    filled = variances > 1e-8 * variances[0]
+    variances, axes = variances[filled], axes[:, filled]
+    # An axis has no sign of its own; this one is the same on every machine.
+    axes = axes * axes.gather(0, axes.abs().argmax(dim=0, keepdim=True)).sign()
+    targets = F.normalize((joint @ axes) * variances.sqrt() ** (power - 1), dim=1)
+    return F.pad(targets, (0, width - targets.shape[1])).float()
+
+
+def closed_form_head(embeddings: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Fit the linear map from embeddings to targets by ridge regression.
+
+    Args:
+        embeddings: (N, D).
+        targets: (N, W).
+
+    Returns:
+        Weight (W, D) and bias (W,) for raw embeddings. The penalty is the one of lowest generalised
+        cross-validation error: with more dimensions than images the unpenalised map fits by heart.
+
+    Source:
+        Golub, Heath & Wahba, Generalized Cross-Validation, Technometrics 1979.
+    """
+    x, y = embeddings.double(), targets.double()
+    centre, mean = x.mean(dim=0), y.mean(dim=0)
+    scale = x.std(dim=0) + 1e-3 * x.std() + 1e-12
+    x, y = (x - centre) / scale, y - mean
+    count = len(x)
+    strengths, axes = torch.linalg.eigh(x.T @ x)
+    strengths = strengths.clamp(min=0)
+    onto = axes.T @ (x.T @ y)  # (D, W)
+    fitted = onto.square().sum(dim=1)
+    best = (float("inf"), PENALTIES[0])
+    for penalty in PENALTIES:
+        shrunk = strengths + penalty * count
+        # ‖y − Hy‖² with H = X (XᵀX + λ)⁻¹ Xᵀ, axis by axis.
+        error = y.square().sum() - (fitted * (2 / shrunk - strengths / shrunk.square())).sum()
+        best = min(best, (float(error / (1 - (strengths / shrunk).sum() / count) ** 2), penalty))
+    weight = (axes @ (onto / (strengths + best[1] * count)[:, None])).T / scale  # (W, D)
+    return weight.float(), (mean - weight @ centre).float()
+
+
+@METHODS.register("cass")
+@OBJECTIVES.register("joint")
+class CASS(Method):
+    """Each branch predicts, from one augmented view, the joint target of the image.
+
+    Before the first step both branches embed every image as it is. Their embeddings together make the targets
+    (:func:`joint_targets`), which stay fixed, and each branch's linear head is fitted to them in closed form
+    (:func:`closed_form_head`), so that no random head sends noise through a good start. Then one pass a step:
+    the loss is the published one, with the target in the place of the other branch's output. A branch of random
+    numbers knows nothing to put into a target: only pretrained ones do, and where there is none, gradient
+    histograms of the images are what both branches learn.
+
+    Pretrained batch norms keep their statistics, and lower layers learn more slowly.
 
     Args:
         config: Settings.
@@ -45,34 +122,90 @@ class CASS(Method):
     """
 
     class Config(MethodConfig):
-        """Settings of the published method."""
+        """Settings of the joint targets."""
 
-        width: int = Field(1000, ge=2, le=65536, description="Width of the fresh heads, where they are needed.")
+        width: int = Field(256, ge=2, le=4096, description="Most dimensions of a target.")
+        power: float = Field(
+            0.5,
+            ge=0,
+            le=1,
+            description="Exponent on the spread of the targets' axes: 0 evens them out, 1 keeps them.",
+        )
+        layer_decay: float = Field(
+            0.75,
+            gt=0,
+            le=1,
+            description="Factor on the learning rate from a pretrained layer to the one before it.",
+        )
+        cnn_rate: float = Field(5.0, gt=0, le=100, description="Learning rate of the CNN over the Transformer's.")
+
+    default_views = "general"
+    uses_start = True
+    optimization = Optimization("adamw", lr=3e-4, weight_decay=0.05, warmup=0.1, full_steps=128, full_batch=16)
+    targets: Tensor
 
     def __init__(self, config: Config, branches: dict[str, Branch]) -> None:
         super().__init__(config, branches)
-        self.cnn, self.transformer = branches["cnn"], branches["transformer"]
-        cnn_head, transformer_head = self.cnn.head, self.transformer.head
-        self.compares = "fresh heads"
-        if cnn_head and transformer_head and cnn_head.out_features == transformer_head.out_features:
-            self.compares = "the classifiers of the weights"
-        else:
-            cnn_head = nn.Linear(self.cnn.num_features, config.width)
-            transformer_head = nn.Linear(self.transformer.num_features, config.width)
-        self.cnn_head, self.transformer_head = cnn_head, transformer_head
-        # A branch carries no head from here on: what is exported is the backbone.
-        self.cnn.head = self.transformer.head = None
+        self.nets = nn.ModuleDict(branches)
+        self.heads = nn.ModuleDict(
+            {name: nn.Linear(branch.num_features, config.width) for name, branch in branches.items()}
+        )
+        for branch in branches.values():
+            branch.head = None
+        # Not saved: a run that continues computes them again from the start.
+        self.register_buffer("targets", torch.empty(0, config.width), persistent=False)
+
+    def begin(self, embeddings: Mapping[str, Tensor], describe: Callable[[], Tensor]) -> None:
+        """Make the targets of the N training images and fit the heads to them.
+
+        Args:
+            embeddings: By branch name, (N, D). Those of pretrained branches make the targets.
+            describe: Returns gradient histograms (N, H), which make them where no branch is pretrained.
+        """
+        taught = [embeddings[name] for name, branch in self._nets() if branch.spec.weights != "none"]
+        self.targets = joint_targets(taught or [describe()], width=self.config.width, power=self.config.power).to(
+            self.targets.device
+        )
+        with torch.no_grad():
+            for name, embedding in embeddings.items():
+                weight, bias = closed_form_head(embedding, self.targets.cpu())
+                head: Any = self.heads[name]
+                head.weight.copy_(weight)
+                head.bias.copy_(bias)
 
     def forward(self, views: Views, rows: Tensor) -> StepOutput:
-        """Pass one view through both branches and compare their outputs."""
+        """Pass one view through both branches and compare each with the images' targets."""
         (view,) = views
-        cnn = self.cnn_head(self.cnn.embed(view))  # (B, W)
-        transformer = self.transformer_head(self.transformer.embed(view))  # (B, W)
-        with torch.no_grad():
-            logs = {"cnn_norm": cnn.float().norm(dim=1).mean()}
-            logs["transformer_norm"] = transformer.float().norm(dim=1).mean()
-        return StepOutput(cass_loss(cnn, transformer), logs)
+        targets = self.targets[rows.to(self.targets.device)]
+        losses = {name: cass_loss(self.heads[name](branch.embed(view)), targets) for name, branch in self._nets()}
+        logs = {f"{name}_loss": loss.detach() for name, loss in losses.items()}
+        return StepOutput(torch.stack(list(losses.values())).mean(), logs)
+
+    def train(self, mode: bool = True) -> CASS:
+        """Set the mode; pretrained batch norms keep their statistics, which a small batch would replace."""
+        super().train(mode)
+        for _, branch in self._nets():
+            if branch.spec.weights != "none":
+                for part in branch.modules():
+                    if isinstance(part, _BatchNorm):
+                        part.eval()
+        return self
 
     def branches(self) -> dict[str, Branch]:
         """Return both branches."""
-        return {"cnn": self.cnn, "transformer": self.transformer}
+        return dict(self._nets())
+
+    def param_groups(self) -> list[ParamGroup]:
+        """Return both branches with their heads, pretrained ones with falling rates towards the input."""
+        groups: list[ParamGroup] = []
+        for name, branch in self._nets():
+            rate = self.config.cnn_rate if name == "cnn" else 1.0
+            decay = 1.0 if branch.spec.weights == "none" else self.config.layer_decay
+            for group in layer_groups(branch, layer_decay=decay):
+                groups.append({**group, "lr_scale": rate * group["lr_scale"]})
+            head = list(self.heads[name].parameters())
+            groups.append({"params": head, "lr_scale": rate, "weight_decay_scale": 0.0})
+        return groups
+
+    def _nets(self) -> list[tuple[str, Any]]:
+        return list(self.nets.items())

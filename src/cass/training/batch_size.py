@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from cass.config import PretrainConfig
+from cass.config.pretrain import PretrainConfig
 from cass.errors import CassError
+from cass.hardware import precision, torch_device
 from cass.methods.base import Method
-from cass.training.hardware import precision, torch_device
 
 SMALLEST, LARGEST = 8, 1024
 CPU_BATCH = 16  # more are no faster on a processor, and the published recipe has as many

@@ -6,7 +6,7 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
-from cass.data.dataset import Batch, to_images
+from cass.data.store.dataset import Batch, to_images
 from cass.seeds import derive_seed
 from cass.transforms.views import MakeViews
 

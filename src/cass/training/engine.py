@@ -13,10 +13,10 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
-from cass.config import TrainSettings
+from cass.config.shared import TrainSettings
 from cass.errors import CassError
+from cass.hardware import accelerator, keep_freed_memory, precision
 from cass.training.compiling import CompileTrial
-from cass.training.hardware import accelerator, keep_freed_memory, precision
 
 _LAUNCHER = "lightning.fabric.strategies.launchers.subprocess_script"
 _GO_ON = "Mend what ended it (often memory), then continue from the last finished epoch with --resume."

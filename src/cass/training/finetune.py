@@ -12,17 +12,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from cass.config import TuneSettings
-from cass.data.dataset import Batch, EpochBatches, StoredImages, in_order, to_images, train_loader
+from cass.config.finetune import TuneSettings
+from cass.data.store.dataset import Batch, EpochBatches, StoredImages, in_order, to_images, train_loader
 from cass.evaluation.calibration import fit_temperature
 from cass.evaluation.metrics import balanced_accuracy
+from cass.evaluation.probabilities import probabilities
 from cass.evaluation.probe import log_loss
+from cass.hardware import accelerator, workers
 from cass.models.backbones import Branch
 from cass.models.layers import layer_groups
 from cass.seeds import derive_seed
 from cass.training.batches import BatchModule
-from cass.training.hardware import accelerator, workers
-from cass.training.losses import class_weights, classification_loss, probabilities
+from cass.training.losses import class_weights, classification_loss
 from cass.training.optim import build_optimizer
 from cass.training.rates import freeze_last_layers, warm_cosine_schedule
 from cass.transforms.views import MakeViews

@@ -75,8 +75,3 @@ def classification_loss(
     if weights is not None:
         value = value * torch.where(targets > 0, weights, torch.ones_like(weights))
     return value.mean(dim=1)
-
-
-def probabilities(logits: Tensor, *, task: Task) -> Tensor:
-    """Turn logits (B, K) into probabilities (B, K): softmax for multi-class, sigmoids for multi-label."""
-    return logits.float().softmax(dim=1) if task == "multiclass" else logits.float().sigmoid()

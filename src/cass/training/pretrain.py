@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cass.config import PretrainConfig
-from cass.data.dataset import Batch, EpochBatches, StoredImages, to_images, train_loader
+from cass.config.pretrain import PretrainConfig
+from cass.data.store.dataset import Batch, EpochBatches, StoredImages, to_images, train_loader
 from cass.errors import CassError
+from cass.hardware import accelerator, workers
 from cass.methods.base import Method, Optimization
 from cass.models.backbones import Branch
 from cass.training.batches import BatchModule
-from cass.training.hardware import accelerator, workers
 from cass.training.optim import build_optimizer, cosine_schedule
 from cass.training.rates import warm_cosine_schedule
 from cass.transforms.views import MakeViews

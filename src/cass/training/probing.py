@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cass.data.dataset import StoredImages, in_order, to_images
+from cass.data.store.dataset import StoredImages, in_order, to_images
 from cass.errors import ModelError
 from cass.evaluation.probe import Probe, fit_probe
 from cass.models.backbones import Branch

@@ -6,9 +6,9 @@ import os
 
 import torch
 
-from cass.config import PretrainConfig
+from cass.config.pretrain import PretrainConfig
 from cass.errors import ConfigError
-from cass.training.hardware import accelerator
+from cass.hardware import accelerator
 
 
 def devices_of(config: PretrainConfig) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cass.config import PretrainConfig
+from cass.config.pretrain import PretrainConfig
 from cass.errors import ModelError
 from cass.models.backbones import BackboneSpec, Branch, build_branch
 from cass.seeds import derive_seed

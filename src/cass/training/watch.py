@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cass.data.dataset import Images, StoredImages, in_order, to_images
+from cass.data.store.dataset import Images, StoredImages, in_order, to_images
 from cass.evaluation.collapse import Reading, Verdict, between_image_share, effective_rank, spread, verdict
 from cass.evaluation.knn import knn_balanced_accuracy
 from cass.models.backbones import Branch

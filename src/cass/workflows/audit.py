@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cass.config import AuditConfig, build_config
-from cass.data.audit.facts import ImageFacts, gather_facts
-from cass.data.audit.report import Audit, audit_set
-from cass.data.manifest import Manifest, load_manifest
-from cass.data.parallel import shown
-from cass.data.splits import resolve_splits
+from cass.auditing.facts import ImageFacts, gather_facts
+from cass.auditing.report import Audit, audit_set
+from cass.config.audit import AuditConfig
+from cass.config.base import build_config
+from cass.data.manifest.manifest import Manifest, load_manifest
+from cass.data.splits.resolve import resolve_splits
 from cass.errors import DataError, OutputError
 from cass.files import write_json, write_text
+from cass.progress import shown
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def audit(data: str | Path, **settings: Any) -> AuditResult:
 
     Args:
         data: CSV manifest, folder, or ``generated``.
-        settings: Fields of :class:`cass.config.AuditConfig` by name.
+        settings: Fields of :class:`cass.config.audit.AuditConfig` by name.
 
     Returns:
         What was found; ``audit.serious`` says whether figures on this set would be wrong.
@@ -59,7 +60,7 @@ def run_audit(config: AuditConfig) -> AuditResult:
     resolved = resolve_splits(manifest, digests=digests, seed=config.seed, known=None)
     more = []
     if config.run is not None:
-        from cass.workflows.audit_run import run_findings
+        from cass.auditing.embeddings import run_findings
 
         more = run_findings(config, manifest, facts.readable, resolved.splits)
     found = audit_set(
@@ -74,7 +75,7 @@ def run_audit(config: AuditConfig) -> AuditResult:
     if config.json_file is not None:
         write_json(config.json_file, {"data": config.data, **found.to_dict()})
     if config.html is not None:
-        from cass.reports.audit_page import audit_page
+        from cass.auditing.page import audit_page
 
         write_text(config.html, audit_page(found, manifest, name=config.data))
     return AuditResult(found, manifest)

@@ -7,16 +7,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cass.config import CompareConfig, EvaluateConfig, FinetuneConfig, PretrainConfig, build_config
-from cass.data.manifest import load_manifest
+from cass.config.base import build_config
+from cass.config.compare import CompareConfig
+from cass.config.evaluate import EvaluateConfig
+from cass.config.finetune import FinetuneConfig
+from cass.config.pretrain import PretrainConfig
+from cass.data.manifest.manifest import load_manifest
 from cass.errors import DataError
 from cass.files import write_json, write_text
 from cass.reports.advice import advice
 from cass.reports.tables import WITH, WITHOUT, ResultRow, comparison, gains
+from cass.runs.folder import SUMMARY, check_free, read_summary, write_start
 from cass.workflows.evaluate import EvaluateResult, run_evaluate
 from cass.workflows.finetune import run_finetune
 from cass.workflows.pretrain import PretrainResult, run_pretrain
-from cass.workflows.run_folder import SUMMARY, check_free, read_summary, write_start
 
 log = logging.getLogger("cass")
 
@@ -51,7 +55,7 @@ def compare(
         data: CSV manifest, folder with one sub-folder a class, or ``generated``.
         out: Run folder to write.
         config: YAML file with further settings.
-        settings: Fields of :class:`cass.config.CompareConfig` by name.
+        settings: Fields of :class:`cass.config.compare.CompareConfig` by name.
 
     Returns:
         The results on the test images.

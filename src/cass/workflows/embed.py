@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cass.config import EmbedConfig, build_config
-from cass.workflows.inference import Chunk, load_branches
-from cass.workflows.streaming import choose_target, write_rows
+from cass.config.base import build_config
+from cass.config.embed import EmbedConfig
+from cass.runs.inference import Chunk, load_branches
+from cass.runs.rows import choose_target, write_rows
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def embed(
         out: Parquet file to write, or, by a name that does not end in ``.parquet``, a folder of shards: a row
             an image with ``image`` and, for each branch, a list of D floats.
         config: YAML file with further settings.
-        settings: Fields of :class:`cass.config.EmbedConfig` by name.
+        settings: Fields of :class:`cass.config.embed.EmbedConfig` by name.
 
     Returns:
         What was written.

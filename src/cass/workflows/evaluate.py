@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.config import EvaluateConfig, build_config
-from cass.data.manifest import Manifest
-from cass.data.splits import read_splits
+from cass.config.base import build_config
+from cass.config.evaluate import EvaluateConfig
+from cass.data.manifest.manifest import Manifest
+from cass.data.splits.resolve import read_splits
 from cass.errors import DataError
+from cass.evaluation.probabilities import probabilities
 from cass.evaluation.report import ClassificationReport, classification_report
 from cass.files import write_json, write_text
-from cass.training.losses import probabilities
-from cass.workflows.inference import infer, load_branches
-from cass.workflows.inputs import Plan, kept_images, make_plan
+from cass.runs.folder import SPLITS, staged, write_start
+from cass.runs.inference import infer, load_branches
+from cass.runs.inputs import Plan, kept_images, make_plan
 from cass.workflows.predict import finetuned_summary, prediction_table, thresholds_of
-from cass.workflows.run_folder import SPLITS, staged, write_start
 
 log = logging.getLogger("cass")
 
@@ -51,7 +52,7 @@ def evaluate(
         run: Run folder of :func:`cass.finetune`; the evaluation is written to its folder ``evaluation``.
         labels: CSV manifest, folder with one sub-folder a class, or ``generated``.
         config: YAML file with further settings.
-        settings: Fields of :class:`cass.config.EvaluateConfig` by name.
+        settings: Fields of :class:`cass.config.evaluate.EvaluateConfig` by name.
 
     Returns:
         A report for each branch, and for their mean.

@@ -10,19 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.config import FinetuneConfig, PretrainConfig, build_config
-from cass.data.fractions import label_subset
-from cass.data.splits import check_classes, read_splits, write_splits
+from cass.auditing.guard import guard
+from cass.config.base import build_config
+from cass.config.finetune import FinetuneConfig
+from cass.config.pretrain import PretrainConfig
+from cass.data.splits.fractions import label_subset
+from cass.data.splits.resolve import check_classes, read_splits, write_splits
 from cass.errors import DataError, OutputError
 from cass.files import write_json, write_text
 from cass.models.backbones import Branch
 from cass.models.checkpoints import load_branch
-from cass.training.start import branch_spec, start_branch
-from cass.types import BRANCHES, BranchName
-from cass.workflows.finetune_branch import finetune_branch, thresholds
-from cass.workflows.guard import guard
-from cass.workflows.inputs import Inputs, Plan, decode, make_plan
-from cass.workflows.run_folder import (
+from cass.runs.folder import (
     CHECKPOINTS,
     SPLITS,
     SUMMARY,
@@ -32,6 +30,10 @@ from cass.workflows.run_folder import (
     staged,
     write_start,
 )
+from cass.runs.inputs import Inputs, Plan, decode, make_plan
+from cass.training.start import branch_spec, start_branch
+from cass.types import BRANCHES, BranchName
+from cass.workflows.finetune_branch import finetune_branch, thresholds
 
 log = logging.getLogger("cass")
 
@@ -59,7 +61,7 @@ def finetune(
         labels: CSV manifest, folder with one sub-folder a class, or ``generated``.
         out: Run folder to write.
         config: YAML file with further settings.
-        settings: Fields of :class:`cass.config.FinetuneConfig` by name.
+        settings: Fields of :class:`cass.config.finetune.FinetuneConfig` by name.
 
     Returns:
         The run folder and its summary.

@@ -16,22 +16,22 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from numpy.typing import NDArray
 
-from cass.config import FinetuneConfig
-from cass.data.dataset import StoredImages
+from cass.config.finetune import FinetuneConfig
+from cass.data.store.dataset import StoredImages
 from cass.evaluation.calibration import Temperature, fit_temperature, fit_thresholds
+from cass.evaluation.probabilities import probabilities
+from cass.hardware import torch_device
 from cass.models.backbones import Branch
 from cass.models.checkpoints import save_branch
+from cass.runs.folder import CHECKPOINTS, METRICS, write_metrics
+from cass.runs.inputs import Inputs
 from cass.training.engine import fit
 from cass.training.finetune import FinetuneModule, choose_balance
-from cass.training.hardware import torch_device
-from cass.training.losses import probabilities
 from cass.training.probing import embed_stored, fold_temperature, probe_head
-from cass.training.progress import RunProgress
+from cass.training.run_progress import RunProgress
 from cass.transforms.recipes import RECIPES
 from cass.transforms.views import build_views
 from cass.types import BranchName
-from cass.workflows.inputs import Inputs
-from cass.workflows.run_folder import CHECKPOINTS, METRICS, write_metrics
 
 log = logging.getLogger("cass")
 

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.config import PredictConfig, build_config
+from cass.config.base import build_config
+from cass.config.predict import PredictConfig
 from cass.errors import OutputError
 from cass.evaluation.metrics import predicted_labels
-from cass.training.losses import probabilities
+from cass.evaluation.probabilities import probabilities
+from cass.runs.folder import read_summary
+from cass.runs.inference import Chunk, load_branches
+from cass.runs.rows import choose_target, write_rows
 from cass.types import Task
-from cass.workflows.inference import Chunk, load_branches
-from cass.workflows.run_folder import read_summary
-from cass.workflows.streaming import choose_target, write_rows
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def predict(
             more, which fine-tuning chose on the validation images) and a probability a class, the mean of the
             run's branches.
         config: YAML file with further settings.
-        settings: Fields of :class:`cass.config.PredictConfig` by name.
+        settings: Fields of :class:`cass.config.predict.PredictConfig` by name.
 
     Returns:
         What was written.

@@ -8,22 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from cass.config import Settings, build_config
-from cass.data.dicom import DICOM_SUFFIXES
-from cass.data.manifest import Manifest, load_manifest
-from cass.data.manifest_csv import manifest_csv
-from cass.data.prepare.brain_tumor_mri import read_brain_tumor_mri
-from cass.data.prepare.dermofit import read_dermofit
-from cass.data.prepare.dicom_frames import Windowing, choose_frames
-from cass.data.prepare.isic2019 import read_isic2019
-from cass.data.prepare.multilabel import read_multilabel
-from cass.data.prepare.nifti import NIFTI_SUFFIXES, Slicing
-from cass.data.prepare.prepared import Prepared
-from cass.data.prepare.slides import SLIDE_SUFFIXES, Tiling
-from cass.data.references import file_of
-from cass.errors import ConfigError, OutputError, did_you_mean
-from cass.files import write_text
-from cass.prepare_config import (
+from cass.config.base import Settings, build_config
+from cass.config.prepare import (
     PrepareDicomConfig,
     PrepareMultilabelConfig,
     PrepareNiftiConfig,
@@ -31,7 +17,21 @@ from cass.prepare_config import (
     PrepareSlidesConfig,
     parse_window,
 )
-from cass.workflows.prepare_pictures import PreparedPictures, write_pictures
+from cass.data.formats.dicom import DICOM_SUFFIXES
+from cass.data.formats.references import file_of
+from cass.data.manifest.csv_text import manifest_csv
+from cass.data.manifest.manifest import Manifest, load_manifest
+from cass.data.prepare.brain_tumor_mri import read_brain_tumor_mri
+from cass.data.prepare.cutting import PreparedPictures, write_pictures
+from cass.data.prepare.dermofit import read_dermofit
+from cass.data.prepare.dicom_frames import Windowing, choose_frames
+from cass.data.prepare.isic2019 import read_isic2019
+from cass.data.prepare.multilabel import read_multilabel
+from cass.data.prepare.nifti import NIFTI_SUFFIXES, Slicing
+from cass.data.prepare.prepared import Prepared
+from cass.data.prepare.slides import SLIDE_SUFFIXES, Tiling
+from cass.errors import ConfigError, OutputError, did_you_mean
+from cass.files import write_text
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def prepare(kind: str, source: str | Path, **settings: Any) -> PreparedSet | Pre
     Args:
         kind: ``isic2019``, ``dermofit``, ``brain-tumor-mri``, ``multilabel``, ``dicom``, ``nifti`` or ``slides``.
         source: The folder of the set; for the last three a folder or a CSV.
-        settings: Fields of the kind's model in :mod:`cass.prepare_config` by name.
+        settings: Fields of the kind's model in :mod:`cass.config.prepare` by name.
 
     Returns:
         What was written.

@@ -15,33 +15,20 @@ import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from cass.config import PretrainConfig, build_config
-from cass.data.dataset import StoredImages
-from cass.data.splits import read_splits, write_splits
-from cass.data.statistics import channel_statistics
+from cass.auditing.guard import guard
+from cass.config.base import build_config
+from cass.config.pretrain import PretrainConfig
+from cass.data.splits.resolve import read_splits, write_splits
+from cass.data.store.dataset import StoredImages
+from cass.data.store.statistics import channel_statistics
 from cass.errors import ConfigError, OutputError
 from cass.files import write_json
 from cass.methods import Method
 from cass.methods.base import branch_names, build_method, find_method
 from cass.models.backbones import Branch, tile_of
 from cass.models.checkpoints import save_branch
-from cass.seeds import derive_seed
-from cass.training.averaging import EpochAveraging, first_averaged_epoch
-from cass.training.batch_size import largest_batch
-from cass.training.engine import fit
-from cass.training.pretrain import PretrainModule, optimization
-from cass.training.probing import describe_stored, embed_stored
-from cass.training.progress import RunProgress
-from cass.training.ranks import devices_of, is_main, local_device, nodes_of, world_size
-from cass.training.start import branch_spec, describe_start, start_branch, uses_image_statistics
-from cass.training.watch import CollapseWatch
-from cass.transforms.recipes import RECIPES, fit_recipe
-from cass.transforms.views import build_views
-from cass.types import BranchName
-from cass.workflows.guard import guard
-from cass.workflows.inputs import Inputs, Plan, decode, make_plan
-from cass.workflows.progress import ImageProgress
-from cass.workflows.run_folder import (
+from cass.progress import ImageProgress
+from cass.runs.folder import (
     CHECKPOINTS,
     CONFIG,
     LAST,
@@ -54,7 +41,21 @@ from cass.workflows.run_folder import (
     write_metrics,
     write_start,
 )
-from cass.workflows.watching import watch_data
+from cass.runs.inputs import Inputs, Plan, decode, make_plan
+from cass.runs.watching import watch_data
+from cass.seeds import derive_seed
+from cass.training.averaging import EpochAveraging, first_averaged_epoch
+from cass.training.batch_size import largest_batch
+from cass.training.engine import fit
+from cass.training.pretrain import PretrainModule, optimization
+from cass.training.probing import describe_stored, embed_stored
+from cass.training.ranks import devices_of, is_main, local_device, nodes_of, world_size
+from cass.training.run_progress import RunProgress
+from cass.training.start import branch_spec, describe_start, start_branch, uses_image_statistics
+from cass.training.watch import CollapseWatch
+from cass.transforms.recipes import RECIPES, fit_recipe
+from cass.transforms.views import build_views
+from cass.types import BranchName
 
 log = logging.getLogger("cass")
 # A run may continue elsewhere: what it computes does not depend on how many processes share a step.
@@ -97,7 +98,7 @@ def pretrain(
         data: Folder of images, CSV manifest, or ``generated``.
         out: Run folder to write.
         config: YAML file with further settings.
-        settings: Fields of :class:`cass.config.PretrainConfig` by name.
+        settings: Fields of :class:`cass.config.pretrain.PretrainConfig` by name.
 
     Returns:
         The run folder and its summary.

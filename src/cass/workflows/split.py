@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from cass.config import SplitConfig, build_config
-from cass.data.audit.facts import take
-from cass.data.audit.safe import safe_splits
-from cass.data.manifest import load_manifest
-from cass.data.manifest_csv import manifest_csv
+from cass.auditing.facts import take
+from cass.auditing.safe_splits import safe_splits
+from cass.config.base import build_config
+from cass.config.split import SplitConfig
+from cass.data.manifest.csv_text import manifest_csv
+from cass.data.manifest.manifest import load_manifest
 from cass.errors import ConfigError, OutputError
 from cass.files import write_text
 from cass.types import SPLITS
@@ -47,7 +48,7 @@ def split(data: str | Path, *, out: str | Path, **settings: Any) -> SplitResult:
     Args:
         data: CSV manifest, folder, or ``generated``.
         out: CSV file to write; must not exist.
-        settings: Fields of :class:`cass.config.SplitConfig` by name.
+        settings: Fields of :class:`cass.config.split.SplitConfig` by name.
 
     Returns:
         The file and what is in it.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cass.data.folders import read_folder
-from cass.data.manifest import build_manifest
+from cass.data.manifest.folders import read_folder
+from cass.data.manifest.manifest import build_manifest
 from cass.data.prepare.prepared import Prepared, check_folder
 from cass.errors import DataError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cass.data.manifest import build_manifest
+from cass.data.manifest.manifest import build_manifest
 from cass.data.prepare.prepared import Prepared, check_folder, natural
 from cass.errors import DataError
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cass.data.dicom import place_in_series, read_dicom
-from cass.data.intensities import Window
-from cass.data.manifest import Manifest
-from cass.data.parallel import for_each
-from cass.data.references import split_reference
-from cass.data.unreadable import Pixels
+from cass.data.formats.dicom import place_in_series, read_dicom
+from cass.data.formats.intensities import Window
+from cass.data.formats.references import split_reference
+from cass.data.formats.unreadable import Pixels
+from cass.data.manifest.manifest import Manifest
+from cass.parallel import for_each
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Windowing:
     """How DICOM frames become pictures.
 
     Attributes:
-        window: What becomes black and white; see :func:`cass.data.dicom.read_dicom`.
+        window: What becomes black and white; see :func:`cass.data.formats.dicom.read_dicom`.
     """
 
     window: Window = "file"
@@ -38,7 +38,7 @@ class Windowing:
             No name, and (H, W, C) uint8 or uint16 pixels.
 
         Raises:
-            UnreadableImage: As of :func:`cass.data.dicom.read_dicom`.
+            UnreadableImage: As of :func:`cass.data.formats.dicom.read_dicom`.
         """
         file, part = split_reference(path)
         yield "", read_dicom(file, part or 0, window=self.window)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cass.data.manifest import build_manifest
+from cass.data.manifest.manifest import build_manifest
+from cass.data.manifest.table import Table, read_table
 from cass.data.prepare.prepared import Prepared, check_folder, find_file
-from cass.data.table import Table, read_table
 from cass.errors import DataError
 
 TRUTH = "ISIC_2019_Training_GroundTruth.csv"

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from cass.data.columns import labels_from_columns
-from cass.data.folders import list_images
-from cass.data.manifest import build_manifest
+from cass.data.manifest.columns import labels_from_columns
+from cass.data.manifest.folders import list_images
+from cass.data.manifest.manifest import build_manifest
+from cass.data.manifest.table import Table, read_table
 from cass.data.prepare.prepared import Prepared, check_folder
-from cass.data.table import Table, read_table
 from cass.errors import DataError, did_you_mean
 
 _GROUPS = ("group", "patient", "patient_id", "slide", "slide_id", "case")

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.data.intensities import percentile_window, shares_of_white, to_uint16, window_bounds
-from cass.data.unreadable import Pixels, UnreadableImage
+from cass.data.formats.intensities import percentile_window, shares_of_white, to_uint16, window_bounds
+from cass.data.formats.unreadable import Pixels, UnreadableImage
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 MOST_VOXELS = 1_000_000_000

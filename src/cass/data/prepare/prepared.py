@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cass.data.manifest import Manifest
+from cass.data.manifest.manifest import Manifest
 from cass.errors import DataError
 
 

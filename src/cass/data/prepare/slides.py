@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.data.unreadable import Pixels, UnreadableImage
+from cass.data.formats.unreadable import Pixels, UnreadableImage
 
 SLIDE_SUFFIXES = (".svs", ".tif", ".tiff", ".btf", ".ndpi", ".scn", ".bif", ".qptiff")
 OVERVIEW = 2048

@@ -1,0 +1,101 @@
+"""Checks of the labels: how many there are of each, where, and what each share of them will hold."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cass.auditing.findings import Finding, plural
+from cass.data.manifest.manifest import Manifest
+from cass.data.splits.fractions import label_subset
+from cass.types import SPLITS
+
+FEW = 5
+"""Test images of a class below which its recall moves by more than 20 points an image."""
+IMBALANCE = 10
+FRACTIONS = (0.01, 0.1, 1.0)
+
+
+def class_counts(manifest: Manifest, splits: NDArray[np.str_]) -> dict[str, dict[str, int]]:
+    """Count the labelled images of each class, in all and by split.
+
+    Args:
+        manifest: N images.
+        splits: (N,) of ``train``, ``val``, ``test``.
+
+    Returns:
+        Class -> ``images``, ``train``, ``val``, ``test``.
+    """
+    return {
+        name: {"images": int(manifest.targets[:, column].sum())}
+        | {split: int(manifest.targets[splits == split, column].sum()) for split in SPLITS}
+        for column, name in enumerate(manifest.classes)
+    }
+
+
+def fraction_counts(manifest: Manifest, splits: NDArray[np.str_], *, seed: int) -> dict[str, dict[str, int]]:
+    """Count what 1%, 10% and all of the training labels hold of each class.
+
+    Args:
+        manifest: N images.
+        splits: (N,) of split names.
+        seed: Seed of the draw.
+
+    Returns:
+        Share as text -> class -> images; empty without a labelled training image.
+    """
+    labelled = np.flatnonzero((splits == "train") & manifest.labelled)
+    if not len(labelled):
+        return {}
+    found = {}
+    for fraction in FRACTIONS:
+        rows = label_subset(
+            manifest.targets, candidates=labelled, fraction=fraction, groups=manifest.groups, seed=seed
+        )
+        counts = manifest.targets[rows].sum(axis=0)
+        found[f"{100 * fraction:g}%"] = {
+            name: int(count) for name, count in zip(manifest.classes, counts, strict=True)
+        }
+    return found
+
+
+def check_classes(manifest: Manifest, splits: NDArray[np.str_]) -> list[Finding]:
+    """Check for classes that cannot be learnt or evaluated, and for imbalance.
+
+    Args:
+        manifest: N images.
+        splits: (N,) of split names.
+
+    Returns:
+        What was found.
+    """
+    if not manifest.classes:
+        return [Finding("note", "labels", "Nothing is labelled: there is nothing to fine-tune on or to evaluate.")]
+    counts = class_counts(manifest, splits)
+    found = []
+    for name, count in counts.items():
+        if count["images"] and not count["train"]:
+            what = f"The class {name!r} has no training image: it cannot be learnt."
+            found.append(Finding("serious", "classes", what, "Move images of it into train, or take it out."))
+        elif count["images"] and count["test"] < FEW:
+            what = (
+                f"The class {name!r} cannot be evaluated: {plural(count['images'], 'image')} in all, "
+                f"{count['test']} to test ({count['train']} to train, {count['val']} to validate)."
+            )
+            fix = "Collect more, join it with another class, or leave it out (the mean over classes hangs on it)."
+            found.append(Finding("warning", "classes", what, fix, _rows(manifest, name)))
+    sizes = {name: count["images"] for name, count in counts.items() if count["images"]}
+    if sizes:
+        most, least = max(sizes, key=sizes.__getitem__), min(sizes, key=sizes.__getitem__)
+        if sizes[most] >= IMBALANCE * sizes[least]:
+            what = (
+                f"{most!r} has {sizes[most] / sizes[least]:.0f} times as many images as {least!r} "
+                f"({sizes[most]:,} and {sizes[least]:,}): look at balanced accuracy, not at accuracy."
+            )
+            found.append(Finding("note", "imbalance", what))
+    return found
+
+
+def _rows(manifest: Manifest, name: str) -> tuple[int, ...]:
+    column = manifest.classes.index(name)
+    return tuple(np.flatnonzero(manifest.targets[:, column])[:FEW].tolist())

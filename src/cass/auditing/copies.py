@@ -1,0 +1,118 @@
+"""Checks across files: copies, near-duplicates and groups, and where splits cut through them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cass.auditing.duplicates import Ints, copies, families, members, near_pairs
+from cass.auditing.facts import ImageFacts
+from cass.auditing.findings import SHOWN, Finding, Level, plural
+from cass.data.manifest.manifest import Manifest
+
+
+def check_copies(
+    manifest: Manifest, facts: ImageFacts, splits: NDArray[np.str_], *, split_command: str
+) -> list[Finding]:
+    """Check for images that are in the set more than once, and for groups that lie in several splits.
+
+    Args:
+        manifest: N images.
+        facts: Their facts.
+        splits: (N,) of ``train``, ``val``, ``test``.
+        split_command: The command that makes splits which keep copies and groups together.
+
+    Returns:
+        What was found.
+    """
+    exact = copies([digest if row not in facts.errors else "" for row, digest in enumerate(facts.digests)])
+    near = members(families(near_pairs(facts), count=len(manifest)))
+    found = []
+    if exact:
+        extra = sum(len(rows) - 1 for rows in exact)
+        what = (
+            f"{plural(sum(map(len, exact)), 'file')} in {plural(len(exact), 'set')} of identical ones: "
+            f"{plural(extra, 'file')} too many."
+        )
+        found.append(_of("warning", "copies", what, f"{split_command}   # keeps them together", exact))
+    if near:
+        what = (
+            f"{plural(sum(map(len, near)), 'image')} in {plural(len(near), 'family', 'families')} of "
+            f"near-duplicates, the largest of {len(near[0]):,}. {_hashes(manifest, facts)}"
+        )
+        found.append(_of("note", "near-duplicates", what, "", near))
+    found += _cut("near-duplicates", "families of near-duplicates", near, splits, split_command)
+    found += _cut("copies", "sets of identical files", exact, splits, split_command)
+    found += _cut("groups", "groups", _groups(manifest), splits, split_command)
+    return [*found, *_conflicts(manifest, exact, near)]
+
+
+def _of(level: Level, topic: str, what: str, fix: str, rows: Sequence[Ints]) -> Finding:
+    shown = tuple(tuple(part[:SHOWN].tolist()) for part in rows[:SHOWN])
+    return Finding(level, topic, what, fix, families=shown)
+
+
+def _hashes(manifest: Manifest, facts: ImageFacts) -> str:
+    """Say how many images share a difference hash, and of which class most of them are."""
+    usable = facts.readable & ~facts.constant
+    _, numbers, counts = np.unique(facts.hashes[usable], return_inverse=True, return_counts=True)
+    sharing = np.flatnonzero(usable)[counts[numbers] > 1]
+    text = f"{plural(len(sharing), 'image')} share a 64-bit difference hash with another"
+    if manifest.task == "multiclass" and manifest.classes and len(sharing):
+        own = manifest.targets[sharing].sum(axis=0)
+        most = int(own.argmax())
+        of = int(manifest.targets[:, most].sum())
+        text += f", {own[most]:,} of them among the {of:,} of {manifest.classes[most]!r}"
+    return text + "."
+
+
+def _groups(manifest: Manifest) -> list[Ints]:
+    if manifest.groups is None:
+        return []
+    named = np.flatnonzero(manifest.groups != "")
+    codes = np.unique(manifest.groups[named], return_inverse=True)[1]
+    return [named[part] for part in members(codes.astype(np.int64))]
+
+
+def _cut(
+    topic: str, words: str, parts: Sequence[Ints], splits: NDArray[np.str_], split_command: str
+) -> list[Finding]:
+    """Report what lies in more than one split."""
+    cut = [rows for rows in parts if len(np.unique(splits[rows])) > 1]
+    if not cut:
+        return []
+    joined = np.concatenate(cut)
+    tested = joined[splits[joined] == "test"]
+    what = (
+        f"{len(cut):,} of {len(parts):,} {words} lie in more than one split ({plural(len(joined), 'image')}, "
+        f"{len(tested):,} of them for testing): what is measured there is partly what was learnt by heart."
+    )
+    shown = [_one_of_each(rows, splits) for rows in cut]
+    return [_of("serious", f"leakage: {topic}", what, split_command, shown)]
+
+
+def _one_of_each(rows: Ints, splits: NDArray[np.str_]) -> Ints:
+    """Put a row of each split first, so that what is shown lies in different ones."""
+    first = np.unique(splits[rows], return_index=True)[1]
+    return np.concatenate([rows[first], np.delete(rows, first)])
+
+
+def _conflicts(manifest: Manifest, exact: Sequence[Ints], near: Sequence[Ints]) -> list[Finding]:
+    """Report the same image under different labels."""
+    found = []
+    levels: list[tuple[Level, str, Sequence[Ints]]] = [
+        ("serious", "sets of identical files", exact),
+        ("warning", "families of near-duplicates", near),
+    ]
+    for level, words, parts in levels:
+        disagreeing = []
+        for rows in parts:
+            labelled = rows[manifest.labelled[rows]]
+            if len(np.unique(manifest.targets[labelled], axis=0)) > 1:
+                disagreeing.append(labelled)
+        if disagreeing:
+            what = f"{len(disagreeing):,} {words} have different labels."
+            found.append(_of(level, "labels", what, "Look at them and correct the label column.", disagreeing))
+    return found

@@ -1,0 +1,51 @@
+"""The cheap part of an audit, at the start of every training run."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from cass.auditing.classes import check_classes
+from cass.auditing.duplicates import copies
+from cass.errors import DataError
+from cass.runs.inputs import Plan
+
+log = logging.getLogger("cass")
+
+
+def guard(plan: Plan, *, source: str, allow_leakage: bool) -> None:
+    """Stop where splits leak, and warn of labels that cannot be right or be evaluated.
+
+    Args:
+        plan: The data set with its splits.
+        source: What the user named it.
+        allow_leakage: Whether to go on where the splits leak; the caller states ``plan.leaks`` in its summary.
+
+    Raises:
+        DataError: Given splits cut through a group or through copies of one image.
+    """
+    if plan.leaks and not allow_leakage:
+        raise DataError(
+            plan.leaks[0],
+            f"Make splits with cass split {source} --out safe.csv, or pass --allow-leakage, which every report "
+            "will state.",
+        )
+    for warning in (*plan.leaks, *_warnings(plan)):
+        log.warning("%s", warning)
+
+
+def _warnings(plan: Plan) -> list[str]:
+    """Say what an audit would, where it costs no decoding; a line each."""
+    manifest = plan.manifest
+    found = []
+    for rows in copies(plan.digests):
+        labelled = rows[manifest.labelled[rows]]
+        if len(np.unique(manifest.targets[labelled], axis=0)) > 1:
+            names = " and ".join(repr(manifest.images[row]) for row in labelled[:2])
+            found.append(f"{names} are the same image under different labels.")
+    if len(found) > 1:
+        found = [f"{found[0]} So are {len(found) - 1} further sets of copies: see cass audit."]
+    if manifest.classes:
+        found += [finding.what for finding in check_classes(manifest, plan.splits) if finding.level == "warning"]
+    return found

@@ -1,0 +1,52 @@
+"""Splits that keep together whatever shows the same: groups, copies, near-duplicates."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cass.auditing.duplicates import families, near_pairs
+from cass.auditing.facts import ImageFacts
+from cass.data.manifest.manifest import Manifest
+from cass.data.splits.allocation import share_out
+from cass.groups import group_codes, join_copies
+from cass.types import SPLITS
+
+
+def joined_groups(manifest: Manifest, facts: ImageFacts) -> NDArray[np.int64]:
+    """Join groups that share a copy or a near-duplicate.
+
+    Args:
+        manifest: N images.
+        facts: Their facts.
+
+    Returns:
+        (N,) codes of the joined groups, from 0.
+    """
+    codes = group_codes(manifest.groups, count=len(manifest))
+    near = families(near_pairs(facts), count=len(manifest))
+    for names in (near.astype(np.str_).tolist(), facts.digests):
+        codes = join_copies(codes, names)
+    return codes
+
+
+def safe_splits(
+    manifest: Manifest, facts: ImageFacts, *, seed: int, ratios: tuple[float, float, float]
+) -> NDArray[np.str_]:
+    """Split images so that no group, copy or family of near-duplicates lies in two splits.
+
+    Args:
+        manifest: N images, all of them readable.
+        facts: Their facts.
+        seed: Seed; the same seed gives the same splits.
+        ratios: Shares of train, val and test, each above 0.
+
+    Returns:
+        (N,) of ``train``, ``val``, ``test``; every class is in train first.
+
+    Raises:
+        DataError: What belongs together leaves too few parts to split.
+    """
+    codes = joined_groups(manifest, facts)
+    part = share_out(manifest.targets, codes=codes, labelled=manifest.labelled, seed=seed, ratios=ratios)
+    return np.array(SPLITS)[part]

@@ -1,0 +1,1 @@
+"""Methods against each other, and the speed of pretraining: spec, cells, jobs, results, tables."""

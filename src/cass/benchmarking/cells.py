@@ -1,0 +1,287 @@
+"""From the file of a benchmark to its cells: each pretraining, its fine-tunings, and what each is called."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from cass.benchmarking.sets import DIGITS, DataSet, find_weights, read_set
+from cass.benchmarking.spec import BenchmarkSpec, Grid, MethodEntry, ResultBranch
+from cass.config.base import build_config
+from cass.config.finetune import FinetuneConfig
+from cass.config.pretrain import PretrainConfig
+from cass.config.shared import CacheSettings, ComputeSettings, GuardSettings, LabelSettings, TrainSettings
+from cass.errors import CassError, ConfigError, did_you_mean
+from cass.methods import METHODS
+from cass.methods.base import find_method
+from cass.transforms.recipes import RECIPES
+
+FindWeights = Callable[[str], tuple[dict[str, Any], dict[str, str]]]
+
+PRETRAIN = "pretrain"
+# Where and with how many helpers a cell is computed is no part of what it is; neither are the places of files,
+# whose contents count instead, nor what is permitted.
+_PLACES = {"data", "out", "resume", "devices", "nodes", "num_workers", "cache", "run", "labels", "allow_leakage"}
+_START = {
+    *("cnn", "transformer", "cnn_weights", "transformer_weights", "cnn_args", "transformer_args"),
+    *("in_chans", "image_size", "normalization"),
+    *(name for kind in (LabelSettings, CacheSettings, GuardSettings, TrainSettings) for name in kind.model_fields),
+}
+_SHARED = [
+    name for kind in (LabelSettings, CacheSettings, GuardSettings, ComputeSettings) for name in kind.model_fields
+]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A fine-tuning and its evaluation.
+
+    Attributes:
+        name: Name of its folder within the cell's.
+        protocol: Name of its settings in the benchmark.
+        fraction: Share of the labels, in (0, 1].
+        settings: Fields of :class:`cass.config.finetune.FinetuneConfig` by name, but for ``run``, ``out`` and
+            ``branch``.
+        alone: The one branch that is wanted, or None where both are.
+        split: Images that are reported.
+    """
+
+    name: str
+    protocol: str
+    fraction: float
+    settings: dict[str, Any]
+    alone: ResultBranch | None
+    split: Literal["val", "test"]
+
+
+@dataclass
+class Cell:
+    """A pretraining, or a start without one, and the fine-tunings that build on it.
+
+    Attributes:
+        name: Name of its folder.
+        config: Settings of pretraining; ``out`` is the folder of the run.
+        pretraining: False where the networks are fine-tuned as they start.
+        data: The data set.
+        method: Name of the method in the benchmark.
+        tunings: The fine-tunings by name.
+        keep_weights: Whether fine-tuned weights stay.
+    """
+
+    name: str
+    config: PretrainConfig
+    pretraining: bool
+    data: DataSet
+    method: str
+    tunings: dict[str, Tuning] = field(default_factory=dict)
+    keep_weights: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of the cell lies."""
+        return self.config.out.parent
+
+
+class Place(NamedTuple):
+    """A place in a grid: what tells its result from the others."""
+
+    data: str
+    network: str
+    method: str
+    batch_size: int
+    epochs: int
+    seed: int
+    protocol: str
+    label_fraction: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where the result of a place is found. Several places may share a cell.
+
+    Attributes:
+        place: The place.
+        branches: The branches that are reported.
+        cell: Name of the cell.
+        tuning: Name of the fine-tuning in it.
+    """
+
+    place: Place
+    branches: tuple[ResultBranch, ...]
+    cell: str
+    tuning: str
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """All there is to do.
+
+    Attributes:
+        spec: What the file says.
+        out: Folder of the results.
+        sets: Data sets by name.
+        cells: Cells by name, in the order of the work.
+        points: Every place of every grid, once.
+    """
+
+    spec: BenchmarkSpec
+    out: Path
+    sets: dict[str, DataSet]
+    cells: dict[str, Cell]
+    points: list[Point]
+
+
+def expand(spec: BenchmarkSpec, *, folder: Path, out: Path) -> Benchmark:
+    """Work out every cell of a benchmark; every setting is checked before anything is computed.
+
+    Args:
+        spec: What the file says.
+        folder: Folder of that file, which paths are relative to.
+        out: Folder of the results.
+
+    Returns:
+        The cells and the places of the grids.
+
+    Raises:
+        CassError: For anything in it that cannot be used, in one line.
+    """
+    used = {name for grid in spec.grids.values() for name in _names(grid.data, spec.data)}
+    sets = {
+        name: read_set(name, entry, folder=folder, out=out) for name, entry in spec.data.items() if name in used
+    }
+    # Thousands of cells share a few weight files, which take a while to read.
+    weights_of: FindWeights = cache(lambda text: find_weights(json.loads(text), folder))
+    cells: dict[str, Cell] = {}
+    places: dict[Place, str] = {}
+    wanted: dict[Place, set[ResultBranch]] = defaultdict(set)
+    needed: dict[tuple[str, str, float], set[ResultBranch]] = defaultdict(set)
+    for grid in spec.grids.values():
+        for place in _places(spec, grid):
+            made = _cell(spec, sets[place.data], place, out=out, weights_of=weights_of)
+            places[place] = cells.setdefault(made.name, made).name
+            wanted[place] |= set(grid.branches or spec.branches)
+            needed[(made.name, place.protocol, place.label_fraction)] |= wanted[place]
+    tunings = {}
+    for (cell, protocol, fraction), branches in needed.items():
+        tuning = _tuning(spec, cells[cell], protocol=protocol, fraction=fraction, branches=branches)
+        tunings[(cell, protocol, fraction)] = tuning.name
+        cells[cell].tunings[tuning.name] = tuning
+    points = [
+        Point(place, _in_order(wanted[place]), cell, tunings[(cell, place.protocol, place.label_fraction)])
+        for place, cell in places.items()
+    ]
+    return Benchmark(spec, out, sets, cells, points)
+
+
+def _places(spec: BenchmarkSpec, grid: Grid) -> Iterator[Place]:
+    """Yield every place of a grid; seeds come first, so that a benchmark stopped early has some of everything."""
+    axes = itertools.product(
+        grid.seeds or spec.seeds,
+        _names(grid.data, spec.data),
+        _names(grid.networks, spec.networks),
+        _names(grid.methods, spec.methods),
+        grid.batch_sizes or spec.batch_sizes,
+        grid.epochs or spec.epochs,
+        _names(grid.tuning, spec.tuning),
+        grid.label_fractions or spec.label_fractions,
+    )
+    for seed, data, network, method, batch_size, epochs, protocol, fraction in axes:
+        yield Place(data, network, method, batch_size, epochs, seed, protocol, float(fraction))
+
+
+def _in_order(branches: set[ResultBranch]) -> tuple[ResultBranch, ...]:
+    return tuple(name for name in get_args(ResultBranch) if name in branches)
+
+
+def _names(chosen: tuple[str, ...] | None, there: dict[str, Any]) -> tuple[str, ...]:
+    return chosen or tuple(there)
+
+
+def _cell(spec: BenchmarkSpec, data: DataSet, place: Place, *, out: Path, weights_of: FindWeights) -> Cell:
+    """Put a cell's settings together, the more particular winning, and name it after them."""
+    entry = spec.methods[place.method]
+    particular = (spec.networks[place.network], spec.data[place.data], entry)
+    given = dict(spec.pretraining)
+    for part in particular:
+        given |= part.settings()
+    if entry.pretraining:
+        epochs = entry.epochs or max(1, round(entry.epochs_scale * place.epochs))
+        own: dict[str, Any] = {"batch_size": place.batch_size, "epochs": epochs}
+        given["method"] = _method(place.method, entry)
+    else:
+        own = {}
+        given = {key: value for key, value in given.items() if key in _START}
+    settled, weights = weights_of(json.dumps(given, sort_keys=True, default=list))
+    values = settled | own | {"seed": place.seed, "data": data.source, "devices": 1, "nodes": 1}
+    try:
+        config = build_config(PretrainConfig, {**values, "out": Path("unnamed")})
+        resolved = _resolve_method(config) if entry.pretraining else {}
+    except CassError as error:
+        where = f"The method {place.method!r} on {place.data!r} with the networks {place.network!r}"
+        raise ConfigError(f"{where}: {error.what}", error.fix) from None
+    ignored = set() if entry.pretraining else set(PretrainConfig.model_fields) - _START - {"seed"}
+    content = _content(config, without=ignored) | weights | resolved
+    content |= {"data": data.digest, "pretraining": entry.pretraining}
+    trained = f"-b{config.batch_size}-e{config.epochs}" if entry.pretraining else ""
+    name = f"{place.data}-{place.network}-{place.method}{trained}-s{place.seed}-{_hash(content)}"
+    config = config.model_copy(update={"out": out.resolve() / "cells" / name / PRETRAIN})
+    return Cell(name, config, entry.pretraining, data, place.method, keep_weights=spec.keep_weights)
+
+
+def _method(name: str, entry: MethodEntry) -> str:
+    """Return the registered method of an entry: what it names, else the one of its own name."""
+    chosen = entry.method or name
+    if chosen in set(METHODS):
+        return chosen
+    hint = did_you_mean(chosen, METHODS) or f"There are: {', '.join(sorted(METHODS))}."
+    if entry.method is None:
+        hint += f" An entry of another name says which it is: {name}: {{method: cass, ...}}."
+    raise ConfigError(f"methods.{name}: unknown method {chosen!r}", hint)
+
+
+def _resolve_method(config: PretrainConfig) -> dict[str, Any]:
+    """Settle what a method's own defaults decide; mistakes are found now rather than hours later."""
+    kind = find_method(config.method, config.objective)
+    views = config.views or kind.default_views
+    RECIPES[views]
+    own = build_config(kind.Config, config.method_config)
+    optimization = asdict(kind.optimization)  # what is left open in the settings
+    return {"method_config": own.model_dump(mode="json"), "views": views, "optimization": optimization}
+
+
+def _tuning(
+    spec: BenchmarkSpec, cell: Cell, *, protocol: str, fraction: float, branches: set[ResultBranch]
+) -> Tuning:
+    """Put the settings of a fine-tuning together and name it after them."""
+    shared = {name: getattr(cell.config, name) for name in _SHARED}
+    settings = shared | spec.tuning[protocol] | spec.data[cell.data.name].finetune
+    settings |= {"labels": cell.data.source, "label_fraction": fraction, "seed": cell.config.seed}
+    settings |= {"without_pretraining": not cell.pretraining}
+    try:
+        config = build_config(FinetuneConfig, {**settings, "run": Path("unnamed"), "out": Path("unnamed")})
+        RECIPES[config.views]
+    except CassError as error:
+        raise ConfigError(f"tuning.{protocol}: {error.what}", error.fix) from None
+    alone = next(iter(branches)) if len(branches) == 1 and "mean" not in branches else None
+    suffix = f"-{alone}" if alone else ""
+    name = f"{protocol}-{fraction:g}{suffix}-{_hash(_content(config, without={'branch'}))}"
+    return Tuning(name, protocol, fraction, settings, alone, spec.split)
+
+
+def _content(config: PretrainConfig | FinetuneConfig, *, without: set[str]) -> dict[str, Any]:
+    content = {key: value for key, value in config.model_dump(mode="json").items() if key not in _PLACES | without}
+    for key in ("cnn_weights", "transformer_weights"):  # a file is known by its content
+        if content.get(key) not in (None, "imagenet", "none"):
+            content[key] = "file"
+    return content
+
+
+def _hash(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:DIGITS]

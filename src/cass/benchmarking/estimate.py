@@ -1,0 +1,104 @@
+"""How far a benchmark has come, and how long what is left will take."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean
+
+from cass.benchmarking.plan import duration
+from cass.benchmarking.steps import Step
+
+log = logging.getLogger("cass")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is left.
+
+    Attributes:
+        total: Steps altogether.
+        done: Steps whose results are there.
+        seconds: Time for the rest, one step after another; None where nothing like it has been done.
+        unknown: Steps of the rest that the estimate takes from quite different ones.
+    """
+
+    total: int
+    done: int
+    seconds: float | None
+    unknown: int
+
+
+def estimate(steps: Sequence[Step]) -> Estimate:
+    """Estimate the time left from steps that are done: those most alike count.
+
+    Args:
+        steps: All steps.
+
+    Returns:
+        The estimate.
+    """
+    done = [step.done for step in steps]
+    rates: dict[tuple[str, ...], list[float]] = {}
+    for step, is_done in zip(steps, done, strict=True):
+        seconds = step.seconds if is_done else None
+        if seconds is not None:
+            for key in _keys(step):
+                rates.setdefault(key, []).append(seconds / _size(step))
+    left, unknown = 0.0, 0
+    waiting = [step for step, is_done in zip(steps, done, strict=True) if not is_done]
+    for step in waiting:
+        known = [key for key in _keys(step) if key in rates]
+        if not known:
+            return Estimate(len(steps), sum(done), None, len(waiting))
+        left += mean(rates[known[0]]) * _size(step)
+        unknown += known[0] not in _keys(step)[:2]
+    return Estimate(len(steps), sum(done), left, unknown)
+
+
+def _keys(step: Step) -> list[tuple[str, ...]]:
+    """Name what a step is like, from the closest likeness to the loosest."""
+    cell = step.cell
+    kind = "start" if step.tuning is None and not cell.pretraining else "pretrain"
+    kind = kind if step.tuning is None else "tune"
+    networks = (cell.config.cnn, cell.config.transformer, str(cell.config.image_size))
+    if step.tuning is None:
+        return [(kind, cell.data.name, *networks, cell.method), (kind, cell.data.name, *networks), (kind,)]
+    tuning = (step.tuning.protocol, f"{step.tuning.fraction:g}")
+    return [(kind, cell.data.name, *networks, *tuning), (kind, *networks, *tuning), (kind,)]
+
+
+def _size(step: Step) -> float:
+    """Return what a step's time is about proportional to."""
+    return float(step.cell.config.epochs) if step.tuning is None and step.cell.pretraining else 1.0
+
+
+class Progress:
+    """Says after steps how many are done and how long the rest takes.
+
+    Args:
+        steps: All steps.
+        jobs: Steps that are done side by side.
+        every: Fewest seconds between two lines.
+    """
+
+    def __init__(self, steps: Sequence[Step], *, jobs: int, every: float = 0.0) -> None:
+        self.steps = steps
+        self.jobs = jobs
+        self.every = every
+        self._shown = -1
+        self._when = float("-inf")
+
+    def tick(self) -> None:
+        """Say how far it has come, where that has changed."""
+        if time.monotonic() - self._when < self.every:
+            return
+        now = estimate(self.steps)
+        self._when = time.monotonic()
+        if now.done == self._shown:
+            return
+        self._shown = now.done
+        left = "" if now.seconds is None else f", about {duration(now.seconds / self.jobs)} left"
+        log.info("Benchmark: %d of %d steps done%s.", now.done, now.total, left if now.done < now.total else "")

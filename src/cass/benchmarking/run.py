@@ -1,0 +1,145 @@
+"""``cass benchmark``: methods against each other, on data sets, label fractions and seeds."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cass.benchmarking.cells import Benchmark, expand
+from cass.benchmarking.estimate import Progress, estimate
+from cass.benchmarking.jobs import room, run_here, run_side_by_side
+from cass.benchmarking.outcome import Outcome
+from cass.benchmarking.plan import PlanLine
+from cass.benchmarking.results import collect, write_results
+from cass.benchmarking.slurm import run_on_slurm
+from cass.benchmarking.spec import read_spec
+from cass.benchmarking.steps import Step, all_steps, steps_of
+from cass.config.base import build_config
+from cass.config.benchmark import BenchmarkConfig
+from cass.errors import ConfigError, OutputError, did_you_mean
+from cass.files import write_text
+
+log = logging.getLogger("cass")
+
+SPEC = "benchmark.yaml"
+
+
+@dataclass(frozen=True)
+class BenchmarkResult:
+    """A benchmark.
+
+    Attributes:
+        out: Folder of the results.
+        plan: What there is to do, a line for each data set, pair of networks and method.
+        seconds_left: Time for what is left, with as many processes as work; None where nothing tells.
+        outcome: What is finished; None where only the plan was asked for.
+    """
+
+    out: Path
+    plan: list[PlanLine]
+    seconds_left: float | None
+    outcome: Outcome | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every result is there."""
+        return all(line.done == line.steps for line in self.plan)
+
+
+def benchmark(spec: str | Path, *, out: str | Path | None = None, **settings: Any) -> BenchmarkResult:
+    """Compare methods on data sets over label fractions and seeds; what is finished is never computed again.
+
+    Args:
+        spec: YAML file that says what is compared; see :class:`cass.benchmarking.spec.BenchmarkSpec`.
+        out: Folder of the results; None takes ``runs/NAME``.
+        settings: Fields of :class:`cass.config.benchmark.BenchmarkConfig` by name.
+
+    Returns:
+        What is finished. A cell that failed is in ``outcome.missing`` with its reason; calling again tries it
+        again.
+
+    Raises:
+        CassError: For anything in the file that the user can mend, in one line, before anything is computed.
+        KeyboardInterrupt: Where it was stopped; what is finished has been reported, and calling again continues.
+    """
+    values = settings | {"spec": Path(spec)} | ({} if out is None else {"out": Path(out)})
+    return run_benchmark(build_config(BenchmarkConfig, values))
+
+
+def run_benchmark(config: BenchmarkConfig) -> BenchmarkResult:
+    """Do what :func:`benchmark` says, with a configuration that is already checked."""
+    _check_path(config.spec)
+    spec = read_spec(config.spec)
+    out = config.out or Path("runs") / spec.name
+    if out.exists() and not (out / SPEC).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise OutputError(f"{out} is not the folder of a benchmark (no {SPEC})", "Choose a new one with --out.")
+    work = expand(spec, folder=config.spec.resolve().parent, out=out)
+    steps = all_steps(work)
+    if config.plan:
+        return _result(work, steps, config, outcome=None)
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / SPEC, config.spec.read_text(encoding="utf-8"))
+    try:
+        _run(work, steps, config)
+    finally:  # after Ctrl-C too, what is finished is reported
+        outcome = collect(work)
+        write_results(work, outcome)
+    return _result(work, steps, config, outcome=outcome)
+
+
+def _check_path(path: Path) -> None:
+    if path.suffix in (".yaml", ".yml"):
+        return
+    hint = did_you_mean(str(path), ["speed"])
+    raise ConfigError(f"cass benchmark {path}: that is no .yaml file", hint or "Give the file of a benchmark.")
+
+
+def _run(work: Benchmark, steps: list[Step], config: BenchmarkConfig) -> None:
+    """Do what is left."""
+    for data in work.sets.values():
+        data.write()
+    cells = [cell for cell in work.cells.values() if not all(step.done for step in steps_of(cell))]
+    if not cells:
+        log.info("All %d steps are done.", len(steps))
+        return
+    if config.slurm:
+        progress = Progress(steps, jobs=len(cells), every=30)
+        run_on_slurm(cells, progress, folder=work.out / "slurm", arguments=config.slurm_args)
+        return
+    jobs = min(config.jobs or room(), len(cells))
+    if jobs > 1:
+        log.info("%d processes side by side; each writes what it does into log.txt of its cell.", jobs)
+        run_side_by_side(cells, Progress(steps, jobs=jobs, every=10), jobs=jobs)
+    else:
+        run_here(cells, Progress(steps, jobs=1))
+
+
+def _result(
+    work: Benchmark, steps: list[Step], config: BenchmarkConfig, *, outcome: Outcome | None
+) -> BenchmarkResult:
+    seconds = estimate(steps).seconds
+    left = None if seconds is None else seconds / (config.jobs or room())
+    return BenchmarkResult(work.out, _plan(work), left, outcome)
+
+
+def _plan(work: Benchmark) -> list[PlanLine]:
+    """Sum the steps up by data set, networks and method."""
+    place = {point.cell: (point.place.data, point.place.network, point.place.method) for point in work.points}
+    every = all_steps(work)
+    cells = Counter(place[name] for name in work.cells)
+    return [
+        PlanLine(*kind, cells=count, steps=total.total, done=total.done, seconds=_share(every, steps))
+        for kind, count in cells.items()
+        for steps in [[step for step in every if place[step.cell.name] == kind]]
+        for total in [estimate(steps)]
+    ]
+
+
+def _share(every: list[Step], steps: list[Step]) -> float | None:
+    """Estimate the rest of some steps from all that are done."""
+    chosen = {(step.cell.name, step.name) for step in steps}
+    alike = [step for step in every if step.done or (step.cell.name, step.name) in chosen]
+    return estimate(alike).seconds

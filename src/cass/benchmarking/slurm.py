@@ -1,0 +1,92 @@
+"""Cells as SLURM jobs, through submitit."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cass.benchmarking.cells import Cell
+from cass.benchmarking.estimate import Progress
+from cass.benchmarking.jobs import log_to, pause
+from cass.benchmarking.steps import record_error, steps_of, work
+from cass.errors import ConfigError
+
+log = logging.getLogger("cass")
+
+
+class CellJob:
+    """What a job runs. A job that is preempted, or whose time is up, is queued again and continues."""
+
+    def __call__(self, cell: Cell) -> None:
+        """Do what is left of a cell."""
+        log_to(sys.stderr)
+        work(cell)
+
+    def checkpoint(self, cell: Cell) -> Any:
+        """Say what to queue where the job has to stop: the same again, since everything whole is on disk."""
+        import submitit
+
+        return submitit.helpers.DelayedSubmission(self, cell)
+
+
+def run_on_slurm(cells: Sequence[Cell], progress: Progress, *, folder: Path, arguments: dict[str, Any]) -> None:
+    """Submit each cell as a job, and wait for all.
+
+    Args:
+        cells: Those with something left to do.
+        progress: Told now and then.
+        folder: Folder of the jobs' scripts and logs, seen by all machines.
+        arguments: What submitit is told: its common parameters (``timeout_min``, ``gpus_per_node``, ...) and
+            SLURM's own (``partition``, ...). ``cluster: local`` runs the jobs as processes of this machine.
+
+    Raises:
+        ConfigError: submitit is missing, there is no SLURM here, or it refuses the arguments.
+        KeyboardInterrupt: Where the user stopped it; the jobs are cancelled.
+    """
+    executor = _executor(folder, dict(arguments))
+    with executor.batch():
+        jobs = [executor.submit(CellJob(), cell) for cell in cells]
+    log.info("Submitted %d jobs; their logs are in %s. Ctrl-C cancels them.", len(jobs), folder)
+    waiting = list(zip(jobs, cells, strict=True))
+    try:
+        while waiting:
+            pause()
+            for job, cell in [pair for pair in waiting if pair[0].done()]:
+                waiting.remove((job, cell))
+                _blame(job, cell)
+            progress.tick()
+    finally:
+        for job, _ in waiting:
+            job.cancel()
+
+
+def _executor(folder: Path, arguments: dict[str, Any]) -> Any:
+    try:
+        import submitit
+    except ImportError:
+        raise ConfigError("--slurm needs submitit", "Install it: pip install 'cass-ssl[slurm]'.") from None
+    cluster = arguments.pop("cluster", "slurm")
+    common = submitit.AutoExecutor._typed_parameters()
+    prefixed = {
+        name if name in common or name.startswith(f"{cluster}_") else f"{cluster}_{name}": value
+        for name, value in arguments.items()
+    }
+    try:
+        executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
+        executor.update_parameters(**{"name": "cass", **prefixed})
+    except (RuntimeError, ValueError) as error:
+        raise ConfigError(f"--slurm: {error}", "Run it on a machine that can submit SLURM jobs.") from None
+    except (NameError, AssertionError, TypeError) as error:
+        raise ConfigError(f"--slurm-args {arguments}: {error}", "Mend the arguments.") from None
+    return executor
+
+
+def _blame(job: Any, cell: Cell) -> None:
+    """Record why a job ended before its cell was done, where the cell itself does not say."""
+    left = [step for step in steps_of(cell) if not step.done]
+    if left and not any(step.error for step in left):
+        reason = f"job {job.job_id} ended ({job.state})"
+        record_error(cell, left[0].name, f"The {reason}; see {job.paths.stderr.name} in the folder slurm.")

@@ -1,0 +1,1 @@
+"""What is timed side by side: cass, the bare networks, the published loop, lightly."""

@@ -1,0 +1,106 @@
+"""What all contestants share: networks from random numbers, the precision, the optimiser, the clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from cass.config.pretrain import PretrainConfig
+from cass.config.speed import SpeedConfig
+from cass.hardware import precision, torch_device
+from cass.models.backbones import Branch
+from cass.training.start import start_branch
+from cass.types import BRANCHES, BranchName
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Some steps of one contestant.
+
+    Attributes:
+        images: Images passed.
+        seconds: What that took.
+        waited: Seconds of it spent waiting for data.
+    """
+
+    images: int
+    seconds: float
+    waited: float
+
+
+class Stopwatch:
+    """An iterable of batches that keeps the time spent waiting for them."""
+
+    def __init__(self, batches: Any) -> None:
+        self.batches = batches
+        self.sampler = getattr(batches, "sampler", None)  # Lightning tells it the epoch
+        self.waited = 0.0
+
+    def __len__(self) -> int:
+        """Batches."""
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the batches."""
+        batches = iter(self.batches)
+        while True:
+            start = time.perf_counter()
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            self.waited += time.perf_counter() - start
+            yield batch
+
+
+def repeat(make: Callable[[], Iterable[Any]]) -> Iterator[Any]:
+    """Yield batches without end."""
+    while True:
+        yield from make()
+
+
+def pretrain_config(config: SpeedConfig) -> PretrainConfig:
+    """Return the settings of ``cass pretrain`` that a speed measurement stands for; starts are random numbers."""
+    shared = {key: getattr(config, key) for key in ("cnn", "transformer", "cnn_args", "transformer_args")}
+    shared |= {key: getattr(config, key) for key in ("image_size", "batch_size", "device", "precision", "seed")}
+    return PretrainConfig(
+        data=config.data,
+        out=Path("unused"),
+        cnn_weights="none",
+        transformer_weights="none",
+        compile="on" if config.compile == "on" else "off",
+        devices=1,
+        nodes=1,
+        epochs=1,
+        **shared,
+    )
+
+
+def networks(config: PretrainConfig, **extra: Any) -> dict[BranchName, Branch]:
+    """Build both branches from random numbers; ``extra`` goes to timm for the Transformer."""
+    wider = config.model_copy(update={"transformer_args": config.transformer_args | extra})
+    return {name: start_branch(wider, name) for name in BRANCHES}
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def autocast(config: PretrainConfig) -> AbstractContextManager[Any]:
+    """Return the autocast that the settings mean."""
+    device = torch_device(config)
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision(config) == "bf16-mixed")
+
+
+def adam(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """Build the fused Adam that every contestant but the published loop uses."""
+    return torch.optim.Adam(parameters, lr=1e-4, fused=True)

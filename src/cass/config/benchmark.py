@@ -1,0 +1,32 @@
+"""Settings of ``cass benchmark``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from cass.config.base import Settings
+
+
+class BenchmarkConfig(Settings):
+    """Settings of ``cass benchmark``."""
+
+    spec: Path = Field(description="YAML file that says what is compared.")
+    out: Path | None = Field(None, description="Folder of the results; left out: runs/NAME of the benchmark.")
+    plan: bool = Field(False, description="Only say what there is to do and about how long it takes.")
+    jobs: int | None = Field(
+        None,
+        ge=1,
+        description="Processes that work side by side; left out: one for each GPU, or, without any, one for each "
+        "core and 8 GiB of memory.",
+    )
+    slurm: bool = Field(
+        False,
+        description="Hand each pretraining with its fine-tunings to SLURM; needs pip install 'cass-ssl[slurm]'.",
+    )
+    slurm_args: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What the jobs ask of SLURM, as YAML: '{partition: gpu, gpus_per_node: 1, timeout_min: 600}'.",
+    )

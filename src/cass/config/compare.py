@@ -1,0 +1,19 @@
+"""Settings of ``cass compare``."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from cass.config.finetune import TuneSettings
+from cass.config.pretrain import PretrainConfig
+
+
+class CompareConfig(PretrainConfig):
+    """Settings of ``cass compare``: those of ``cass pretrain`` and, under ``finetune``, of fine-tuning."""
+
+    label_fractions: tuple[float, ...] = Field(
+        (0.01, 0.1, 1.0), min_length=1, description="Shares of the labels to fine-tune on; repeat the option."
+    )
+    finetune: TuneSettings = Field(
+        default_factory=TuneSettings, description="Settings of cass finetune, as YAML: '{epochs: 20}'."
+    )

@@ -1,0 +1,21 @@
+"""Settings of ``cass evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from cass.config.shared import LABELS, CacheSettings, ComputeSettings, LabelSettings
+
+
+class EvaluateConfig(LabelSettings, CacheSettings, ComputeSettings):
+    """Settings of ``cass evaluate``."""
+
+    run: Path = Field(description="Run folder of cass finetune.")
+    labels: str = Field(description=LABELS)
+    split: Literal["train", "val", "test"] = Field("test", description="Split to evaluate on.")
+    batch_size: int = Field(64, ge=1, description="Images at a time.")
+    resamples: int = Field(1000, ge=100, le=100_000, description="Bootstrap resamples of the intervals.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of the bootstrap.")

@@ -1,0 +1,120 @@
+"""The settings of ``cass prepare``, one model for each kind of source."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from cass.config.base import Settings
+from cass.config.shared import LabelSettings
+
+_FILES = "A folder (sub-folders may be splits and classes) or a CSV with the columns image,label[,group][,split]."
+_OUT = "Folder to write pictures and labels.csv to; new, or one where the same command was stopped."
+_WINDOW = re.compile(r"(-?\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)")
+
+
+class PrepareSetConfig(Settings):
+    """Settings of ``cass prepare isic2019``, ``dermofit`` and ``brain-tumor-mri``."""
+
+    folder: Path = Field(description="Folder that your copy of the set was unpacked to.")
+    out: Path | None = Field(
+        None, description="CSV file to write; must not exist. Left out: labels.csv in the folder itself."
+    )
+
+
+class PrepareMultilabelConfig(PrepareSetConfig):
+    """Settings of ``cass prepare multilabel``."""
+
+    labels_file: Path = Field(description="CSV with a row for each image and a 0/1 column for each finding.")
+    image_column: str | None = Field(
+        None, description="Column that names the images; left out: the one whose cells are images of the folder."
+    )
+    group_column: str | None = Field(
+        None,
+        description="Column of patients or slides; left out: group, patient, slide or case, where there is one.",
+    )
+    findings: tuple[str, ...] = Field(
+        (), description="Columns of findings; left out: all other 0/1 columns. Repeat the option."
+    )
+
+
+class PreparePicturesConfig(LabelSettings):
+    """What the kinds that write pictures share."""
+
+    out: Path = Field(description=_OUT)
+
+
+class _WindowConfig(PreparePicturesConfig):
+    @field_validator("window", check_fields=False)
+    @classmethod
+    def _window(cls, value: str) -> str:
+        if value in ("file", "percentile"):
+            return value
+        match = _WINDOW.fullmatch(value)
+        if match is None or float(match[2]) <= 0:
+            raise ValueError("give a centre and a width above 0, such as 40/400")
+        return value
+
+
+class PrepareDicomConfig(_WindowConfig):
+    """Settings of ``cass prepare dicom``."""
+
+    data: str = Field(description=f"DICOM files: {_FILES[0].lower()}{_FILES[1:]}")
+    window: str = Field(
+        "file",
+        description="What becomes black and white: the window of each file (file), the 0.5th and 99.5th "
+        "percentile of each picture (percentile), or CENTER/WIDTH, such as 40/400.",
+    )
+    frames: str = Field(
+        "all",
+        pattern=r"all|middle|[1-9]\d*",
+        description="Pictures of a series, or of a file of several frames: all, the middle one, or every Nth.",
+    )
+
+
+class PrepareNiftiConfig(_WindowConfig):
+    """Settings of ``cass prepare nifti``."""
+
+    data: str = Field(description=f"NIfTI volumes (.nii, .nii.gz): {_FILES[0].lower()}{_FILES[1:]}")
+    axis: Literal["axial", "coronal", "sagittal"] = Field("axial", description="Plane of the slices.")
+    every: int = Field(1, ge=1, description="Every how many slices one is written.")
+    window: str = Field(
+        "percentile",
+        description="What becomes black and white: the 0.5th and 99.5th percentile of the volume (percentile), or "
+        "CENTER/WIDTH, such as 40/400.",
+    )
+
+    @field_validator("window")
+    @classmethod
+    def _no_file(cls, value: str) -> str:
+        if value == "file":
+            raise ValueError("a volume has no window of its own; give percentile or CENTER/WIDTH")
+        return value
+
+
+class PrepareSlidesConfig(PreparePicturesConfig):
+    """Settings of ``cass prepare slides``."""
+
+    data: str = Field(description=f"Whole-slide TIFF files: {_FILES[0].lower()}{_FILES[1:]}")
+    tile_size: int = Field(256, ge=16, le=8192, description="Side of a tile, in pixels of its level.")
+    level: int = Field(0, ge=0, description="Level of the pyramid; 0 is the finest.")
+    tissue: float = Field(
+        0.5, ge=0, le=1, description="Share of a tile that must be tissue; 0 keeps the background too."
+    )
+
+
+def parse_window(text: str) -> Literal["file", "percentile"] | tuple[float, float]:
+    """Read a checked window.
+
+    Args:
+        text: ``file``, ``percentile`` or ``CENTER/WIDTH``.
+    """
+    if text == "file":
+        return "file"
+    if text == "percentile":
+        return "percentile"
+    centre, width = text.split("/")
+    return float(centre), float(width)

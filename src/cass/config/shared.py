@@ -1,0 +1,86 @@
+"""Settings that several commands have: hardware, cache, labels, leakage."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from cass.config.base import Settings
+
+DATA = (
+    "Images: a folder (any nesting, or one sub-folder a class), a CSV with the columns "
+    "image,label[,group][,split], or the word 'generated' for the built-in generated set."
+)
+
+
+LABELS = (
+    "Labels: a CSV with the columns image,label[,group][,split], a folder with one sub-folder a class, "
+    "or the word 'generated'."
+)
+
+
+RESUME = "Continue unfinished work: what a stopped process has finished is kept."
+
+
+class ComputeSettings(Settings):
+    """Where and how a command computes."""
+
+    device: Literal["auto", "cpu", "gpu", "mps"] = Field(
+        "auto", description="Device to compute on; auto takes a GPU where there is one."
+    )
+    precision: Literal["auto", "32", "bf16"] = Field(
+        "auto",
+        description="Arithmetic: auto takes bf16 autocast where the hardware has it (recent GPUs, CPUs with "
+        "AVX-512 BF16 or AMX) and 32-bit floats elsewhere.",
+    )
+    num_workers: int | None = Field(
+        None,
+        ge=0,
+        description="Processes that fetch batches; left out: none on a CPU, 2 beside a GPU.",
+    )
+
+
+class TrainSettings(ComputeSettings):
+    """How a command that trains uses the hardware."""
+
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="torch.compile: auto tries it in runs that are long enough to repay its start-up, and keeps "
+        "it where a step is measured to be faster.",
+    )
+    accumulate: int = Field(
+        1, ge=1, description="Parts that a batch passes through the networks in; more parts need less memory."
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="Compute activations twice instead of keeping them: less memory, slower steps."
+    )
+
+
+class CacheSettings(Settings):
+    """Where decoded images are kept for later runs; shared by the commands that read a set as a whole."""
+
+    cache: str = Field(
+        "auto",
+        min_length=1,
+        description="Where decoded images are kept, so that later runs start at once: auto (the user's cache, or "
+        "CASS_CACHE_DIR), off, or a folder.",
+    )
+
+
+class LabelSettings(Settings):
+    """How labels are read."""
+
+    label_columns: tuple[str, ...] = Field(
+        (), description="0/1 columns of the CSV, one a class, for multi-label sets; repeat the option."
+    )
+
+
+class GuardSettings(Settings):
+    """What a training run does where its data cannot be trusted."""
+
+    allow_leakage: bool = Field(
+        False,
+        description="Go on where given splits put a group, or copies of one image, into several; every report "
+        "then says so.",
+    )

@@ -1,1 +1,0 @@
-"""What is wrong with a data set: facts of its files, and what they say. Layer 1."""

@@ -1,0 +1,1 @@
+"""From a folder or CSV to the manifest: images, labels, groups, splits."""

@@ -1,0 +1,46 @@
+"""A manifest as the CSV that it can be read from again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cass.data.manifest.manifest import Manifest
+
+
+def manifest_csv(manifest: Manifest, *, folder: Path, label_columns: Sequence[str] = ()) -> str:
+    """Write a manifest as CSV.
+
+    Args:
+        manifest: N images.
+        folder: Folder that the CSV will lie in, which its paths are relative to.
+        label_columns: 0/1 columns to write labels in; empty writes one column ``label``.
+
+    Returns:
+        The CSV: ``image``, the labels, ``group`` and ``split`` where the manifest has them, and all other columns.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    labels = list(label_columns) or (["label"] if manifest.classes else [])
+    given = {"group": manifest.groups, "split": manifest.splits}
+    belongings = {name: cells for name, cells in given.items() if cells is not None}
+    writer.writerow(["image", *labels, *belongings, *manifest.metadata])
+    root = os.path.relpath(manifest.root.resolve(), folder.resolve())
+    others = manifest.metadata.to_numpy(dtype=np.str_)
+    for row, image in enumerate(manifest.images):
+        line = [os.path.normpath(os.path.join(root, image)).replace(os.sep, "/")]
+        if label_columns:
+            flags = dict(zip(manifest.classes, manifest.targets[row], strict=True))
+            line += [str(flags[name]) if manifest.labelled[row] else "" for name in label_columns]
+        elif labels:
+            line.append(
+                "|".join(name for name, flag in zip(manifest.classes, manifest.targets[row], strict=True) if flag)
+            )
+        line += [str(cells[row]) for cells in belongings.values()]
+        writer.writerow([*line, *others[row]])
+    return text.getvalue()

@@ -1,0 +1,277 @@
+"""The one description of a data set that everything else reads: images, labels, groups, splits."""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cass.data.formats.read import IMAGE_SUFFIXES
+from cass.data.manifest.columns import image_paths, labels_from_columns, labels_from_names, split_names
+from cass.data.manifest.folders import list_images, read_folder
+from cass.data.manifest.frames import list_frames
+from cass.data.manifest.table import read_table
+from cass.data.sources.medmnist import PREFIX, fetch_medmnist, unpack_medmnist
+from cass.errors import DataError, did_you_mean
+from cass.files import cache_folder
+from cass.types import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+GENERATED = "generated"
+"""The source name that stands for the data set that cass draws itself."""
+
+
+@dataclass(frozen=True, eq=False)
+class Manifest:
+    """N images and what is known of them.
+
+    Attributes:
+        root: Folder that the image paths are relative to.
+        images: N paths with forward slashes, relative to ``root``.
+        classes: K sorted class names; empty where nothing is labelled.
+        targets: (N, K) uint8 indicator, 0 or 1; all 0 in unlabelled rows.
+        labelled: (N,) bool.
+        groups: (N,) group names (patients, slides), ``""`` for an image that is its own group; or None.
+        splits: (N,) of ``train``, ``val``, ``test`` as given by the user; or None.
+        task: ``multiclass`` (one class an image) or ``multilabel`` (any number).
+        metadata: The other CSV columns as text, N rows.
+        generated: True for the data set that cass draws itself.
+    """
+
+    root: Path
+    images: tuple[str, ...]
+    classes: tuple[str, ...]
+    targets: NDArray[np.uint8]
+    labelled: NDArray[np.bool_]
+    groups: NDArray[np.str_] | None
+    splits: NDArray[np.str_] | None
+    task: Task
+    metadata: pd.DataFrame
+    generated: bool = False
+
+    def __len__(self) -> int:
+        """Number of images N."""
+        return len(self.images)
+
+    def path(self, i: int) -> Path:
+        """Where image ``i`` (in [0, N)) lies on disk."""
+        return self.root / self.images[i]
+
+    def subset(self, indices: Sequence[int] | NDArray[np.integer]) -> Manifest:
+        """Keep some images, in the order given, with the classes and the task of the whole.
+
+        Args:
+            indices: M indices in [0, N).
+
+        Returns:
+            A manifest of M images.
+        """
+        rows = np.asarray(indices, dtype=np.int64)
+        return replace(
+            self,
+            images=tuple(self.images[i] for i in rows),
+            targets=self.targets[rows],
+            labelled=self.labelled[rows],
+            groups=None if self.groups is None else self.groups[rows],
+            splits=None if self.splits is None else self.splits[rows],
+            metadata=self.metadata.iloc[rows].reset_index(drop=True),
+        )
+
+
+def load_manifest(
+    source: str | Path, *, label_columns: Sequence[str] = (), suffixes: tuple[str, ...] = IMAGE_SUFFIXES
+) -> Manifest:
+    """Read a data set from a folder, a CSV manifest, a MedMNIST file, or the word ``generated``.
+
+    Args:
+        source: ``"generated"``; a CSV with a column ``image`` (paths relative to the CSV's folder) and
+            optionally ``label`` (names joined by ``|`` for multi-label; empty for unlabelled),
+            ``group`` and ``split``; or a folder, which is read through the ``labels.csv`` at its top
+            where it has one, and otherwise by its layout (see :func:`cass.data.manifest.folders.read_folder`).
+            A folder that is itself called generated is given as ``./generated``. Or an ``.npz`` of MedMNIST,
+            or ``medmnist:`` and the name of one, which is downloaded; both have splits and labels of their own.
+        label_columns: Names of 0/1 columns that hold the labels instead of ``label``; empty in all of
+            them means unlabelled. The task is then multi-label.
+        suffixes: Lower-case suffixes of the files that count. Where they are given, a row stays a file, whatever
+            it holds.
+
+    Returns:
+        The manifest: a CSV in the order of its rows, a folder in sorted order.
+
+    Raises:
+        DataError: The source is missing, empty or malformed; the message names the file, the line or
+            value, and the mend.
+    """
+    if source == GENERATED:
+        from cass.data.sources.generated import generated_dataset
+
+        table = generated_dataset() / "labels.csv"
+        return replace(load_manifest(table, label_columns=label_columns), generated=True)
+    if str(source).startswith(PREFIX):
+        source = fetch_medmnist(str(source).removeprefix(PREFIX), cache_folder())
+    path = Path(source).expanduser()
+    if path.suffix.lower() == ".npz" and path.is_file():
+        table, findings = unpack_medmnist(path, cache_folder())
+        return _from_csv(table, findings)
+    if not path.exists():
+        near = did_you_mean(path.name, _siblings(path))
+        raise DataError(f"{path} does not exist", near or "Give a folder of images or a CSV file.")
+    if path.is_file():
+        if path.suffix.lower() != ".csv":
+            raise DataError(
+                f"{path} is neither a folder nor a .csv file", "Give the folder that holds it, or a CSV."
+            )
+        return _from_csv(path, label_columns, suffixes)
+    if (path / "labels.csv").is_file():
+        manifest = _from_csv(path / "labels.csv", label_columns, suffixes)
+        _report_labels_csv(path, manifest, suffixes)
+        return manifest
+    if label_columns:
+        raise DataError(
+            f"{path} is a folder without labels.csv, so it has no column {label_columns[0]!r}",
+            "Give a CSV file that has the label columns.",
+        )
+    layout = read_folder(path, suffixes=suffixes)
+    return build_manifest(
+        root=path,
+        images=layout.images,
+        labels=[(label,) if label else () for label in layout.labels],
+        labelled=[bool(label) for label in layout.labels],
+        splits=layout.splits,
+        task="multiclass",
+        frames=suffixes is IMAGE_SUFFIXES,
+    )
+
+
+def _siblings(path: Path) -> list[str]:
+    """Names beside a path that does not exist, to suggest from."""
+    try:
+        return sorted(entry.name for entry in path.parent.iterdir())
+    except OSError:
+        return []
+
+
+def _report_labels_csv(folder: Path, manifest: Manifest, suffixes: tuple[str, ...]) -> None:
+    """Say that the folder was read through its labels.csv, and what that leaves out."""
+    splits = "its splits are honoured" if manifest.splits is not None else "it has no splits"
+    logger.info("%s is read through its labels.csv: %d images; %s.", folder, len(manifest), splits)
+    try:
+        unlisted = set(list_images(folder, suffixes=suffixes)) - {
+            posixpath.normpath(image) for image in manifest.images
+        }
+    except DataError:  # the CSV may point to images that lie elsewhere
+        return
+    if unlisted:
+        logger.warning(
+            "%d images in %s are not in its labels.csv and are left out (first: %s); "
+            "list them with an empty label to use them.",
+            len(unlisted),
+            folder,
+            min(unlisted),
+        )
+
+
+def _from_csv(path: Path, label_columns: Sequence[str], suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> Manifest:
+    """Read a CSV manifest."""
+    table = read_table(path)
+    columns = table.columns
+    if "image" not in columns:
+        raise DataError(
+            f"{path} has no column 'image' (it has {', '.join(map(repr, columns))})",
+            "Name the column that holds the image paths 'image'.",
+        )
+    # A column 'Split' that is quietly taken for metadata would put test images into the training.
+    for word in ("label", "group", "split"):
+        if word in columns or (word == "label" and label_columns):
+            continue
+        near = next((name for name in columns if name.lower() in (word, word + "s")), None)
+        if near is not None and near not in label_columns:
+            raise DataError(f"{path} has a column {near!r} but none named {word!r}", f"Rename it to {word!r}.")
+
+    images = image_paths(table, suffixes=suffixes)
+    if label_columns:
+        labels, labelled = labels_from_columns(table, label_columns)
+        task: Task = "multilabel"
+    else:
+        labels, labelled, task = labels_from_names(table)
+    used = {"image", "group", "split", *(label_columns or ("label",))}
+    groups = columns.get("group")
+    return build_manifest(
+        root=path.parent,
+        images=images,
+        labels=labels,
+        labelled=labelled,
+        groups=groups if groups is not None and any(groups) else None,
+        splits=split_names(table),
+        task=task,
+        metadata={name: cells for name, cells in columns.items() if name not in used},
+        classes=label_columns,
+        frames=suffixes is IMAGE_SUFFIXES,
+    )
+
+
+def build_manifest(
+    *,
+    root: Path,
+    images: tuple[str, ...],
+    labels: Sequence[tuple[str, ...]],
+    labelled: Sequence[bool],
+    task: Task,
+    groups: Sequence[str] | None = None,
+    splits: Sequence[str] | None = None,
+    metadata: dict[str, list[str]] | None = None,
+    classes: Sequence[str] = (),
+    frames: bool = True,
+) -> Manifest:
+    """Turn lists of names into a manifest.
+
+    Args:
+        root: Folder that the image paths are relative to.
+        images: N paths with forward slashes, relative to ``root``.
+        labels: N tuples of class names.
+        labelled: N flags.
+        task: Whether an image has one class or any number.
+        groups: N group names, or None.
+        splits: N split names, or None.
+        metadata: Other columns, each of N cells.
+        classes: Classes that exist even where no image has them.
+        frames: Whether a file of several pictures becomes a row for each.
+
+    Returns:
+        The manifest.
+    """
+    import pandas as pd
+
+    # Label columns stay classes even where no image has them; otherwise a class is a name that occurs.
+    names = tuple(sorted(set(classes) or {name for row in labels for name in row}))
+    column = {name: k for k, name in enumerate(names)}
+    targets = np.zeros((len(images), len(names)), dtype=np.uint8)
+    for i, row in enumerate(labels):
+        targets[i, [column[name] for name in row]] = 1
+    made = Manifest(
+        root=root,
+        images=images,
+        classes=names,
+        targets=targets,
+        labelled=np.array(labelled, dtype=np.bool_),
+        groups=None if groups is None else np.array(groups, dtype=np.str_),
+        splits=None if splits is None else np.array(splits, dtype=np.str_),
+        task=task,
+        metadata=pd.DataFrame(metadata or {}, index=pd.RangeIndex(len(images)), dtype=str),
+    )
+    listed = list_frames(root, images, group=groups is None) if frames else None
+    if listed is None:
+        return made
+    if listed.groups is not None:
+        made = replace(made, groups=listed.groups)
+    return replace(made.subset(listed.sources), images=listed.names)

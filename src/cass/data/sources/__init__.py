@@ -1,0 +1,1 @@
+"""Data sets that are made on the spot: the generated set, MedMNIST."""

@@ -1,0 +1,1 @@
+"""Decoded images: in memory, on disk, in batches, as a stream."""

@@ -1,0 +1,200 @@
+"""Run folders: what is in them, how they are claimed, written and read."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from cass.config.base import Settings, build_config, to_yaml
+from cass.errors import OutputError
+from cass.files import write_json, write_text
+
+CONFIG, SUMMARY, ENVIRONMENT, SPLITS, METRICS = (
+    "config.yaml",
+    "summary.json",
+    "environment.json",
+    "splits.csv",
+    "metrics.csv",
+)
+CHECKPOINTS, LAST = "checkpoints", "last.ckpt"
+RESOLVED = "resolved.json"
+PACKAGES = ("torch", "torchvision", "timm", "lightning", "numpy", "scipy", "scikit-learn", "pandas", "pydantic")
+
+C = TypeVar("C", bound=Settings)
+
+
+def check_free(out: Path, *, option: str = "--out") -> None:
+    """Make sure that an output path is free to write.
+
+    Args:
+        out: A run folder or file to be.
+        option: The user's option that names it.
+
+    Raises:
+        OutputError: Where it is taken, or its place cannot be written.
+    """
+    if out.is_dir() and any(out.iterdir()):
+        raise OutputError(f"The output folder {out} is not empty", f"Choose a new one with {option}, or empty it.")
+    if out.is_file():
+        raise OutputError(f"{out} exists", f"Choose another {option}, or remove the file.")
+    place = out
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise OutputError(f"{out} cannot be written: {place} does not allow it", "Choose another --out.")
+
+
+@contextmanager
+def staged(out: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Write a folder under a temporary name beside its place; it appears whole or not at all.
+
+    Args:
+        out: The folder to be.
+        replace: Whether an older folder of that name gives way.
+
+    Yields:
+        The temporary folder.
+
+    Raises:
+        OutputError: Where ``out`` is taken and may not be replaced.
+    """
+    if not replace:
+        check_free(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+        if out.exists():
+            shutil.rmtree(out)
+        os.replace(partial, out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_start(folder: Path, config: BaseModel) -> None:
+    """Write what must be known before the first step: the full configuration and the environment.
+
+    Args:
+        folder: The run folder; must exist.
+        config: The resolved configuration.
+    """
+    write_text(folder / CONFIG, to_yaml(config))
+    write_json(folder / ENVIRONMENT, environment())
+
+
+def environment() -> dict[str, Any]:
+    """Describe the software and hardware, without the names of the machine or its user.
+
+    Returns:
+        Versions, platform, processor, cores, memory and GPUs.
+    """
+    import torch
+
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    versions = {name: version(name) for name in PACKAGES}
+    try:
+        versions["cass"] = version("cass-ssl")
+    except ModuleNotFoundError:
+        versions["cass"] = "not installed"
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "torch_threads": torch.get_num_threads(),
+        "gpus": gpus,
+        "versions": versions,
+    }
+
+
+def read_config(run: Path, kind: type[C], *, written_by: str) -> C:
+    """Read the configuration of a run folder.
+
+    Args:
+        run: The run folder.
+        kind: The configuration model of the command that wrote it.
+        written_by: That command, for messages.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        OutputError: Where the folder is none of that command's.
+    """
+    path = run / CONFIG
+    if not path.is_file():
+        raise OutputError(f"{run} is not a run folder of {written_by} (no {CONFIG})", f"Run {written_by} first.")
+    try:
+        return build_config(kind, {}, source=path)
+    except Exception as error:
+        raise OutputError(
+            f"{run} is not a run folder of {written_by}: {error}", f"Pass a folder that {written_by} wrote."
+        ) from None
+
+
+def read_summary(run: Path, *, written_by: str) -> dict[str, Any]:
+    """Read the summary of a finished run.
+
+    Args:
+        run: The run folder.
+        written_by: The command that writes it, for messages.
+
+    Returns:
+        The summary.
+
+    Raises:
+        OutputError: Where the run has not finished.
+    """
+    path = run / SUMMARY
+    try:
+        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise OutputError(
+            f"{run} holds no finished run (no {SUMMARY})", f"Finish it first: {written_by} --resume."
+        ) from None
+    return summary
+
+
+def branch_files(run: Path) -> dict[str, Path]:
+    """Find the saved branches of a run folder.
+
+    Args:
+        run: The run folder.
+
+    Returns:
+        Safetensors file by branch name, the CNN first.
+
+    Raises:
+        OutputError: Where there is none.
+    """
+    found = {name: run / CHECKPOINTS / f"{name}.safetensors" for name in ("cnn", "transformer")}
+    found = {name: path for name, path in found.items() if path.is_file()}
+    if not found:
+        raise OutputError(
+            f"{run} holds no finished branches ({CHECKPOINTS}/cnn.safetensors or transformer.safetensors)",
+            "Pass the run folder of a finished cass pretrain or cass finetune.",
+        )
+    return found
+
+
+def write_metrics(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write one row an epoch as CSV, whole or not at all.
+
+    Args:
+        path: The file.
+        rows: Figures by name.
+    """
+    import pandas as pd
+
+    write_text(path, pd.DataFrame(rows).to_csv(index=False))

@@ -1,0 +1,156 @@
+"""Passing images through saved branches, a chunk at a time, so that memory does not grow with the set."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cass.config.shared import ComputeSettings
+from cass.data.store.store import ImageStore, check_corrupt
+from cass.data.store.stream import chunk_images, stored_images, stream_images
+from cass.errors import OutputError
+from cass.models.backbones import Branch
+from cass.models.checkpoints import load_branch
+from cass.hardware import torch_device
+from cass.types import BRANCHES
+from cass.runs.folder import branch_files
+
+log = logging.getLogger("cass")
+
+SPAN = 4096
+"""Images whose outputs are handed over together."""
+
+NAMED = 20
+"""Most unreadable images that are named one by one."""
+
+
+@dataclass
+class Chunk:
+    """The outputs of a span of consecutive images.
+
+    Attributes:
+        span: The rows of the span.
+        names: Names of the images in it that could be read, n of them.
+        outputs: (n, W) floats by branch name; no names at all where n is 0.
+        corrupt: Row -> why the image could not be read.
+    """
+
+    span: range
+    names: list[str] = field(default_factory=list)
+    outputs: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    corrupt: dict[int, str] = field(default_factory=dict)
+
+
+def load_branches(run: Path, which: str) -> dict[str, Branch]:
+    """Load the saved branches of a run.
+
+    Args:
+        run: Run folder of ``cass pretrain`` or ``cass finetune``.
+        which: ``cnn``, ``transformer``, or ``both`` for all that the run holds.
+
+    Returns:
+        Branches by name.
+
+    Raises:
+        OutputError: Where the run does not hold the one asked for.
+    """
+    files = branch_files(run)
+    if which != "both" and which not in files:
+        raise OutputError(f"{run} holds no {which} branch", f"It holds {', '.join(files)}: pass --branch.")
+    return {name: load_branch(files[name]) for name in BRANCHES if name in files and which in (name, "both")}
+
+
+def spans_of(images: int, *, size: int = SPAN) -> list[range]:
+    """Cut the rows [0, images) into consecutive spans of ``size`` rows; the last may be shorter."""
+    return [range(start, min(start + size, images)) for start in range(0, images, size)]
+
+
+def infer(
+    root: Path,
+    names: Sequence[str],
+    branches: dict[str, Branch],
+    *,
+    settings: ComputeSettings,
+    batch_size: int,
+    output: Callable[[Branch, Tensor], Tensor],
+    stored: ImageStore | None = None,
+    spans: Iterable[range] | None = None,
+    known_corrupt: dict[int, str] | None = None,
+    on_images: Callable[[int], None] = lambda count: None,
+) -> Generator[Chunk, None, None]:
+    """Pass images through branches; the next images are decoded while the current ones are computed.
+
+    What comes out for a span does not depend on which other spans are asked for.
+
+    Args:
+        root: Folder that the names are relative to.
+        names: Names of all N images.
+        branches: The branches by name; all take images of one size.
+        settings: Where to compute.
+        batch_size: Images at a time.
+        output: Function of a branch and images (B, C, S, S) that returns (B, W).
+        stored: The N images of the branches' size, decoded already; None decodes them on the way.
+        spans: Rows to compute, as consecutive spans in [0, N); left out: all, 4,096 at a time.
+        known_corrupt: Row -> reason for images of other spans that could not be read earlier; they count
+            towards the limit.
+        on_images: Called with the number of images passed since the last call.
+
+    Yields:
+        The outputs of each span, in order. Images that cannot be read are left out; the first 20 are named
+        in the log.
+
+    Raises:
+        DataError: Where more than 5% of all N images cannot be read.
+    """
+    device = torch_device(settings)
+    spec = next(iter(branches.values())).spec
+    for branch in branches.values():
+        branch.to(device).to(memory_format=torch.channels_last).eval()
+    wanted = spans_of(len(names)) if spans is None else list(spans)
+    size = chunk_images(spec.image_size, spec.in_chans, batch_size=batch_size)
+    pieces = (span[first : first + size] for span in wanted for first in range(0, len(span), size))
+    corrupt = dict(known_corrupt or {})
+    if stored is None:
+        images = stream_images(
+            lambda row: root / names[row], pieces, image_size=spec.image_size, in_chans=spec.in_chans
+        )
+    else:
+        images = stored_images(stored, pieces)
+    with closing(images):
+        for span in wanted:
+            chunk = Chunk(span)
+            parts: dict[str, list[Tensor]] = {name: [] for name in branches}
+            for _ in range(0, len(span), size):
+                decoded = next(images)
+                _note(decoded.corrupt, corrupt, names)
+                chunk.corrupt |= decoded.corrupt
+                chunk.names += [names[row] for row in decoded.good()]
+                with torch.inference_mode():
+                    for batch in decoded.batches(batch_size):
+                        inputs = batch.to(device)
+                        for name, branch in branches.items():
+                            parts[name].append(output(branch, inputs).float().cpu())
+                        on_images(len(batch))
+                on_images(len(decoded.corrupt))
+            if chunk.names:
+                chunk.outputs = {name: torch.cat(tensors).numpy() for name, tensors in parts.items()}
+            yield chunk
+
+
+def _note(fresh: dict[int, str], corrupt: dict[int, str], names: Sequence[str]) -> None:
+    """Add unreadable images to those known, name the first of them, and stop where they are too many."""
+    for row, reason in sorted(fresh.items()):
+        corrupt[row] = reason
+        if len(corrupt) <= NAMED:
+            log.warning("Skipped %s: %s", names[row], reason)
+        elif len(corrupt) == NAMED + 1:
+            log.warning("Further images that cannot be read are only counted.")
+    check_corrupt(corrupt, total=len(names), names=names)

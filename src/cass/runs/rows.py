@@ -1,0 +1,236 @@
+"""From images to a file or folder of rows, through shards: what ``cass embed`` and ``cass predict`` share."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from torch import Tensor
+
+from cass.config.embed import EmbedConfig
+from cass.config.predict import PredictConfig
+from cass.data.manifest.manifest import load_manifest
+from cass.data.store.stream import fitted_image
+from cass.errors import OutputError
+from cass.models.backbones import Branch
+from cass.runs.inference import Chunk, infer
+from cass.progress import ImageProgress
+from cass.runs.folder import branch_files, check_free
+from cass.runs.shards import JOB, Shards, cannot_write, flush, flush_folder, holds_shards, open_shards
+
+FILES = (".parquet", ".csv")
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        images: Number of rows.
+        skipped: Reason by name of each image that could not be read.
+    """
+
+    images: int
+    skipped: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where rows go.
+
+    Attributes:
+        out: The file or folder to be.
+        folder: Where the shards are made: ``out`` itself, or a hidden folder beside the file.
+    """
+
+    out: Path
+    folder: Path
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the shards are joined into one file."""
+        return self.folder != self.out
+
+
+def choose_target(out: Path, *, files: Sequence[str], resume: bool) -> Target:
+    """Decide by its name whether an output is a file or a folder, and make sure that it is free.
+
+    Args:
+        out: The file or folder to be.
+        files: Suffixes of the files that the command writes; any other name is a folder of shards.
+        resume: Whether unfinished work there is continued.
+
+    Returns:
+        The output and its working folder.
+
+    Raises:
+        OutputError: It is taken, cannot be written, or is unfinished and ``resume`` is false.
+    """
+    suffix = out.suffix.lower()
+    if suffix in FILES and suffix not in files:
+        raise OutputError(
+            f"{out} cannot be written as {suffix}", f"Name a {' or '.join(files)} file, or a folder for shards."
+        )
+    target = Target(out, out.with_name(f".{out.name}.parts") if suffix in FILES else out)
+    if not target.is_file:
+        if out.is_dir() and (out / JOB).is_file():
+            if holds_shards(out) and not resume:
+                raise OutputError(
+                    f"The output folder {out} holds earlier work",
+                    "Continue it with --resume, choose a new --out, or remove the folder.",
+                )
+            return target
+        check_free(out)
+        return target
+    if out.is_dir():
+        raise OutputError(f"{out} is a folder", f"Choose another --out, or remove it; {suffix} names a file.")
+    shutil.rmtree(_joined_folder(out), ignore_errors=True)
+    unfinished = holds_shards(target.folder)
+    if not (unfinished and resume and out.is_file()):  # a kill can fall between the file and the clearing up
+        check_free(out)
+    if unfinished and not resume:
+        raise OutputError(
+            f"{out} was begun and not finished", f"Continue it with --resume, or remove {target.folder}."
+        )
+    return target
+
+
+def write_rows(
+    target: Target,
+    *,
+    command: str,
+    config: EmbedConfig | PredictConfig,
+    branches: dict[str, Branch],
+    output: Callable[[Branch, Tensor], Tensor],
+    schema: Any,
+    tabulate: Callable[[Chunk], Any],
+) -> Written:
+    """Pass images through branches and write a row for each, in memory that does not grow with their number.
+
+    Args:
+        target: Where to.
+        command: The command, such as ``embed``.
+        config: Its settings.
+        branches: The branches by name.
+        output: Function of a branch and images (B, C, S, S) that returns (B, W).
+        schema: Arrow schema of the rows.
+        tabulate: Function from a chunk with at least one readable image to an Arrow table.
+
+    Returns:
+        The number of rows, and what was skipped.
+
+    Raises:
+        DataError: For data that cannot be used, or more than 5% of images that cannot be read.
+        OutputError: The unfinished work is of another job, or the disk refuses.
+    """
+    manifest = load_manifest(config.data)
+    root, names = manifest.root, manifest.images
+    del manifest  # labels and other columns of a million rows are not needed from here on
+    spec = next(iter(branches.values())).spec
+    job = {
+        "command": command,
+        "weights": _weights_digests(config.run, branches),
+        "branch": getattr(config, "branch", "both"),
+        "images": len(names),
+        "image_list": _list_digest(names),
+        "image_size": spec.image_size,
+    }
+    shards = open_shards(target.folder, job, schema=schema, resume=config.resume)
+    try:
+        joined = target.is_file and target.out.exists()  # killed before the shards were removed
+        if joined and shards.missing():
+            check_free(target.out)
+        for row in [] if joined else list(shards.corrupt):
+            # The user may have mended the image since; then its shard is made again.
+            image = fitted_image(root / names[row], image_size=spec.image_size, in_chans=spec.in_chans)
+            if not isinstance(image, str):
+                shards.forget(row // shards.rows)
+        missing = shards.missing()
+        before = len(names) - sum(len(span) for span in missing)
+        with ImageProgress(command.capitalize(), total=len(names), done=before) as progress:
+            passed = infer(
+                root,
+                names,
+                branches,
+                settings=config,
+                batch_size=config.batch_size,
+                output=output,
+                spans=missing,
+                known_corrupt=shards.corrupt,
+                on_images=progress.advance,
+            )
+            with closing(passed):
+                for chunk in passed:
+                    table = tabulate(chunk) if chunk.names else schema.empty_table()
+                    shards.write(chunk.span, table, corrupt=chunk.corrupt)
+        if target.is_file:
+            _join(shards, target.out)
+    finally:
+        if not holds_shards(target.folder):  # nothing to continue from: leave no trace
+            (target.folder / JOB).unlink(missing_ok=True)
+            if target.folder.is_dir() and not any(target.folder.iterdir()):
+                target.folder.rmdir()
+    return Written(shards.written(), {names[row]: reason for row, reason in sorted(shards.corrupt.items())})
+
+
+def _join(shards: Shards, out: Path) -> None:
+    """Stream the shards into one file, a shard at a time, and remove them."""
+    partial = shards.folder / f".{out.name}.partial"
+    try:
+        if not out.exists():
+            with open(partial, "wb") as file:
+                _write_csv(shards, file) if out.suffix.lower() == ".csv" else _write_parquet(shards, file)
+                flush(file)
+            os.replace(partial, out)
+            flush_folder(out.parent)
+        # Renamed first, so that a kill while they are removed leaves no folder that looks unfinished.
+        finished = _joined_folder(out)
+        os.replace(shards.folder, finished)
+    except OSError as error:
+        raise cannot_write(out, error) from None
+    shutil.rmtree(finished, ignore_errors=True)
+
+
+def _joined_folder(out: Path) -> Path:
+    """Name of the folder of shards while they are removed."""
+    return out.with_name(f".{out.name}.joined")
+
+
+def _write_parquet(shards: Shards, file: Any) -> None:
+    """Write the shards as the row groups of one Parquet file."""
+    with pq.ParquetWriter(file, shards.schema) as writer:
+        for table in shards.tables():
+            if table.num_rows:
+                writer.write_table(table)
+
+
+def _write_csv(shards: Shards, file: Any) -> None:
+    """Write the shards as one CSV with one header."""
+    for number, table in enumerate(shards.tables()):
+        text = table.to_pandas().to_csv(index=False, header=number == 0, lineterminator="\n")
+        file.write(text.encode("utf-8"))
+
+
+def _weights_digests(run: Path, branches: dict[str, Branch]) -> dict[str, str]:
+    """Digest the weight file of each branch, by branch name."""
+    digests = {}
+    for name, path in branch_files(run).items():
+        if name in branches:
+            with open(path, "rb") as file:
+                digests[name] = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    return digests
+
+
+def _list_digest(names: Sequence[str]) -> str:
+    """Digest the names of all images, in order."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in names:
+        digest.update(name.encode("utf-8", "surrogateescape") + b"\0")
+    return digest.hexdigest()

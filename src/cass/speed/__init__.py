@@ -1,1 +1,0 @@
-"""Measuring how fast pretraining is, beside the limit of the two networks and beside other methods."""
