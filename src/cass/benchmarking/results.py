@@ -11,7 +11,7 @@ from cass.benchmarking.claims import claims_markdown
 from cass.benchmarking.outcome import MissingResult, Outcome
 from cass.benchmarking.steps import Step
 from cass.benchmarking.tables import tables_latex, tables_markdown
-from cass.files import write_text
+from cass.files import whole_file, write_text
 from cass.runs.folder import SUMMARY
 
 if TYPE_CHECKING:
@@ -137,6 +137,5 @@ def write_results(benchmark: Benchmark, outcome: Outcome) -> None:
 def _write_table(table: pd.DataFrame, stem: Path) -> None:
     """Write a table as CSV and Parquet."""
     write_text(stem.with_suffix(".csv"), table.to_csv(index=False))
-    partial = stem.with_name(f".{stem.name}.parquet.partial")
-    table.to_parquet(partial, index=False)
-    partial.replace(stem.with_suffix(".parquet"))
+    with whole_file(stem.with_suffix(".parquet")) as partial:
+        table.to_parquet(partial, index=False)

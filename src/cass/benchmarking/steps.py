@@ -18,7 +18,7 @@ from cass.config.evaluate import EvaluateConfig
 from cass.config.finetune import FinetuneConfig
 from cass.config.pretrain import PretrainConfig
 from cass.errors import CassError
-from cass.files import write_json, write_text
+from cass.files import remove_partials, write_json, write_text
 from cass.runs.folder import CHECKPOINTS, CONFIG, LAST, SUMMARY, branch_files, read_config
 
 log = logging.getLogger("cass")
@@ -102,8 +102,7 @@ def work(cell: Cell, *, after: Callable[[], None] = lambda: None) -> None:
     # Another process that works on the same benchmark is waited for; then its results are there.
     with FileLock(cell.folder / ".lock"):
         shutil.rmtree(cell.folder / ERRORS, ignore_errors=True)
-        for leftover in cell.folder.glob(".*.partial-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        remove_partials(cell.folder)
         for step in steps_of(cell):
             if not step.done and not _try(step) and step.tuning is None:
                 break  # nothing builds on what is not there

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -11,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from cass.errors import ModelError
+from cass.files import whole_file
 from cass.models.backbones import BackboneSpec, Branch, build_branch
 
 FORMAT = "cass-branch-1"
@@ -50,9 +50,8 @@ def save_branch(branch: Branch, path: Path) -> None:
         "std": branch.std.flatten().tolist(),
         "num_classes": 0 if branch.head is None else branch.head.out_features,
     }
-    partial = path.with_name(f".{path.name}.partial")
-    save_file(branch_state(branch), partial, metadata={"cass": json.dumps(header)})
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        save_file(branch_state(branch), partial, metadata={"cass": json.dumps(header)})
 
 
 def load_branch(path: Path) -> Branch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cass.evaluation.report import ClassificationReport
+from cass.files import whole_file
 from cass.reports.tables import NAMES, WITH, WITHOUT, ResultRow
 
 if TYPE_CHECKING:
@@ -57,9 +57,8 @@ def save_figure(figure: Any, path: Path) -> None:
         path: The file; its folder is made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    figure.savefig(partial, format="png", dpi=130)
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        figure.savefig(partial, format="png", dpi=130)
 
 
 def plot_pretraining(history: pd.DataFrame, path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -16,7 +15,7 @@ from pydantic import BaseModel
 
 from cass.config.base import Settings, build_config, to_yaml
 from cass.errors import OutputError
-from cass.files import write_json, write_text
+from cass.files import whole_folder, write_json, write_text
 
 CONFIG, SUMMARY, ENVIRONMENT, SPLITS, METRICS = (
     "config.yaml",
@@ -55,11 +54,11 @@ def check_free(out: Path, *, option: str = "--out") -> None:
 
 @contextmanager
 def staged(out: Path, *, replace: bool = False) -> Iterator[Path]:
-    """Write a folder under a temporary name beside its place; it appears whole or not at all.
+    """Write an output folder under a temporary name beside its place; it appears whole or not at all.
 
     Args:
         out: The folder to be.
-        replace: Whether an older folder of that name gives way.
+        replace: Whether an older folder of that name is replaced.
 
     Yields:
         The temporary folder.
@@ -69,17 +68,8 @@ def staged(out: Path, *, replace: bool = False) -> Iterator[Path]:
     """
     if not replace:
         check_free(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    try:
+    with whole_folder(out, existing="replace" if replace else "refuse") as partial:
         yield partial
-        if out.exists():
-            shutil.rmtree(out)
-        os.replace(partial, out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_start(folder: Path, config: BaseModel) -> None:

@@ -19,11 +19,12 @@ from cass.config.predict import PredictConfig
 from cass.data.manifest.manifest import load_manifest
 from cass.data.store.stream import fitted_image
 from cass.errors import OutputError
+from cass.files import whole_file
 from cass.models.backbones import Branch
 from cass.runs.inference import Chunk, infer
 from cass.progress import ImageProgress
 from cass.runs.folder import branch_files, check_free
-from cass.runs.shards import JOB, Shards, cannot_write, flush, flush_folder, holds_shards, open_shards
+from cass.runs.shards import JOB, Shards, cannot_write, holds_shards, open_shards
 
 FILES = (".parquet", ".csv")
 
@@ -182,14 +183,10 @@ def write_rows(
 
 def _join(shards: Shards, out: Path) -> None:
     """Stream the shards into one file, a shard at a time, and remove them."""
-    partial = shards.folder / f".{out.name}.partial"
     try:
         if not out.exists():
-            with open(partial, "wb") as file:
+            with whole_file(out, work=shards.folder) as partial, partial.open("wb") as file:
                 _write_csv(shards, file) if out.suffix.lower() == ".csv" else _write_parquet(shards, file)
-                flush(file)
-            os.replace(partial, out)
-            flush_folder(out.parent)
         # Renamed first, so that a kill while they are removed leaves no folder that looks unfinished.
         finished = _joined_folder(out)
         os.replace(shards.folder, finished)

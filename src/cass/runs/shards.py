@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cass.errors import OutputError
-from cass.files import write_json
+from cass.files import remove_partials, whole_file, write_json
 
 SHARD_ROWS = 4096
 """Rows of the image list that one shard covers: shard k those from ``k * SHARD_ROWS`` on."""
@@ -76,8 +75,7 @@ class Shards:
 
     def take_up(self) -> None:
         """Find the finished shards, and remove what a killed process left half-written."""
-        for partial in self.folder.glob(".*.partial"):
-            partial.unlink(missing_ok=True)
+        remove_partials(self.folder)
         for number in range(self.count()):
             span, path = self.span(number), self.path(number)
             if not path.exists():
@@ -115,13 +113,9 @@ class Shards:
         if corrupt:
             schema = schema.with_metadata({_CORRUPT: json.dumps(corrupt)})
         path = self.path(number)
-        partial = path.with_name(f".{path.name}.partial")
         try:
-            with open(partial, "wb") as file:
-                pq.write_table(table.replace_schema_metadata(schema.metadata), file)
-                flush(file)
-            os.replace(partial, path)
-            flush_folder(self.folder)
+            with whole_file(path) as partial:
+                pq.write_table(table.replace_schema_metadata(schema.metadata), partial)
         except OSError as error:
             raise cannot_write(path, error) from None
         self.done.add(number)
@@ -191,26 +185,6 @@ def _check_same(folder: Path, job: dict[str, Any]) -> None:
 def _corrupt_rows(schema: Any) -> dict[int, str]:
     """Read which rows a shard leaves out, and why."""
     return {int(row): reason for row, reason in json.loads((schema.metadata or {}).get(_CORRUPT, "{}")).items()}
-
-
-def flush(file: Any) -> None:
-    """Bring what was written to a file onto the disk."""
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def flush_folder(folder: Path) -> None:
-    """Bring the names in a folder onto the disk, where the system can."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows
-        return
-    try:
-        os.fsync(handle)
-    except OSError:  # some network drives
-        pass
-    finally:
-        os.close(handle)
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
