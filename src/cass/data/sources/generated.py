@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import csv
 import os
-import shutil
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from numpy.typing import NDArray
 
 from cass.data.sources.generated_cells import draw_cell, draw_stain
 from cass.errors import DataError, OutputError
-from cass.files import cache_folder, write_text
+from cass.files import cache_folder, whole_folder, write_text
 from cass.seeds import derive_seed
 
 VERSION = 2
@@ -54,7 +52,8 @@ def generated_dataset(root: Path | None = None, *, seed: int = 0, count: int = 1
     folder = root / f"generated-cells-v{VERSION}-seed{seed}-{count}x{image_size}"
     if not folder.is_dir():
         try:
-            _draw_beside(folder, seed=seed, count=count, image_size=image_size)
+            with whole_folder(folder, existing="keep") as partial:  # another process may draw the same set
+                _draw_set(partial, seed=seed, count=count, image_size=image_size)
         except OSError as error:
             raise OutputError(
                 f"Cannot write the generated images to {root}: {error.strerror or error}",
@@ -68,23 +67,8 @@ def generated_dataset(root: Path | None = None, *, seed: int = 0, count: int = 1
     return folder
 
 
-def _draw_beside(folder: Path, *, seed: int, count: int, image_size: int) -> None:
-    """Draw the set under another name, then rename it: another process sees all of it or nothing."""
-    # A process id would not do: containers that share a cache may share process ids too.
-    partial = folder.with_name(f".{folder.name}.partial-{uuid.uuid4().hex}")
-    try:
-        (partial / "images").mkdir(parents=True)
-        _write(partial, seed=seed, count=count, image_size=image_size)
-        try:
-            os.replace(partial, folder)
-        except OSError:
-            if not folder.is_dir():  # else another process drew the same set meanwhile
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _write(folder: Path, *, seed: int, count: int, image_size: int) -> None:
+def _draw_set(folder: Path, *, seed: int, count: int, image_size: int) -> None:
+    (folder / "images").mkdir()
     rng = np.random.default_rng(derive_seed(seed, "generated"))
     patients = max(6, round(count / IMAGES_PER_PATIENT))
     patient_of = np.sort(np.arange(count) % patients)
