@@ -6,10 +6,7 @@ Source: Yang et al., MedMNIST v2, Scientific Data 2023; names of the classes as 
 from __future__ import annotations
 
 import csv
-import os
 import re
-import shutil
-import uuid
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -21,6 +18,7 @@ from numpy.typing import NDArray
 
 from cass.data.formats.identity import image_digest
 from cass.errors import DataError, OutputError
+from cass.files import whole_folder
 from cass.types import SPLITS, Split
 
 PREFIX = "medmnist:"
@@ -69,22 +67,15 @@ def unpack_medmnist(path: Path, cache: Path) -> tuple[Path, tuple[str, ...]]:
     """
     folder = cache / f"medmnist-{image_digest(path)}"
     if not folder.is_dir():
-        partial = folder.with_name(f".{folder.name}.partial-{uuid.uuid4().hex}")
         try:
-            (partial / "images").mkdir(parents=True)
-            _unpack(path, partial)
-            try:
-                os.replace(partial, folder)
-            except OSError:
-                if not folder.is_dir():  # else another process was first
-                    raise
+            with whole_folder(folder, existing="keep") as partial:  # another process may be first
+                (partial / "images").mkdir()
+                _unpack(path, partial)
         except OSError as error:
             raise OutputError(
                 f"Cannot unpack {path} into {cache}: {error.strerror or error}",
                 "Name a folder with room in the environment variable CASS_CACHE_DIR.",
             ) from None
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
     findings = folder / FINDINGS
     names = tuple(findings.read_text(encoding="utf-8").splitlines()) if findings.is_file() else ()
     return folder / LIST, names
