@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from cass.data.manifest.manifest import Manifest
 from cass.data.splits.allocation import share_out
 from cass.errors import DataError, OutputError
+from cass.files import write_text
 from cass.groups import group_codes, join_copies
 from cass.types import SPLITS, Split
 
@@ -158,17 +158,13 @@ def write_splits(path: Path, manifest: Manifest, splits: NDArray[np.str_], diges
     Raises:
         OutputError: The folder cannot be written; free space or choose another.
     """
-    temporary: str | None = None
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    writer.writerows(zip(manifest.images, digests, splits.tolist(), strict=True))
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(_COLUMNS)
-            writer.writerows(zip(manifest.images, digests, splits.tolist(), strict=True))
-        os.replace(temporary, path)
+        write_text(path, text.getvalue())
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise OutputError(f"Cannot write {path} ({error.strerror or error})", "Choose another folder.") from None
 
 
