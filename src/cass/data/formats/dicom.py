@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import zlib
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from cass.data.formats.intensities import Window, percentile_window, shares_of_white, window_bounds
 from cass.data.formats.unreadable import Pixels, UnreadableImage, check_size
+from cass.files import write_text
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -319,13 +319,5 @@ def salt_of(folder: Path) -> str:
     path = folder / "salt"
     if not path.is_file():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial = path.with_name(f".salt.{secrets.token_hex(4)}")
-        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(16))
-        try:
-            os.link(partial, path)  # the first of several wins
-        except OSError:
-            if not path.is_file():
-                os.replace(partial, path)
-        partial.unlink(missing_ok=True)
+        write_text(path, secrets.token_hex(16), private=True, keep=True)  # the first of several writers wins
     return path.read_text(encoding="ascii").strip()
