@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import posixpath
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from cass.data.formats.unreadable import Pixels, UnreadableImage
 from cass.data.manifest.csv_text import manifest_csv
 from cass.data.manifest.manifest import Manifest
 from cass.errors import DataError, OutputError
-from cass.files import write_json, write_text
+from cass.files import remove_partials, whole_folder, write_json, write_text
 from cass.progress import ImageProgress
 from cass.version import __version__
 
@@ -164,12 +163,9 @@ def _targets(manifest: Manifest, out: Path) -> list[Path]:
 
 def _cut(cutter: Cutter, path: Path, target: Path, progress: ImageProgress) -> None:
     """Write the pictures of one file, all or none."""
-    unfinished = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    with _writing(unfinished):
-        unfinished.mkdir(parents=True)
-    only = False
-    try:
+    remove_partials(target.parent, name=target.name)
+    with _writing(target), whole_folder(target) as unfinished:
+        only = False
         pictures = cutter.pictures(path)
         while (picture := _guarded(path, lambda: next(pictures, _END))) is not _END:
             progress.advance(1)
@@ -177,13 +173,9 @@ def _cut(cutter: Cutter, path: Path, target: Path, progress: ImageProgress) -> N
                 name, pixels = picture
                 only = not name
                 _save(unfinished / f"{name or target.name}.png", pixels)
-        with _writing(target):
-            if only:
-                os.replace(unfinished / f"{target.name}.png", target.with_name(f"{target.name}.png"))
-            else:
-                os.replace(unfinished, target)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        if only:  # then there is no folder
+            os.replace(unfinished / f"{target.name}.png", target.with_name(f"{target.name}.png"))
+            unfinished.rmdir()
 
 
 _END: tuple[str, Pixels] = ("", np.zeros((0, 0, 1), dtype=np.uint8))
