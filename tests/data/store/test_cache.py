@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import pickle
+import re
 import signal
 import stat
 import subprocess
@@ -256,7 +257,8 @@ def test_what_a_killed_process_leaves_is_cleared(files: Files, folder: Path) -> 
     process.send_signal(signal.SIGKILL)
     process.communicate()
     (left,) = entries(folder)
-    assert left.startswith(cache.PARTIAL)
+    assert re.fullmatch(cache.LEFTOVER, left)
+    (folder / f".partial-{'0' * 32}").mkdir()  # as version 0.1 names it
     mine = folder / ".partial-notes"  # a folder of the user's may hold other things
     mine.mkdir()
     # The next writer clears it, whatever set it writes.

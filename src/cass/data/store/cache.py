@@ -26,7 +26,7 @@ import numpy as np
 from cass.data.formats.unreadable import Pixels, UnreadableImage
 from cass.data.store.store import ImageStore, any_deep, decode_each, reason
 from cass.errors import OutputError
-from cass.files import write_json
+from cass.files import whole_folder, write_json
 from cass.progress import shown
 
 log = logging.getLogger("cass")
@@ -37,7 +37,9 @@ LIMIT = 50 * 10**9
 """The most bytes that all entries of a folder take; one larger entry alone may stand in a folder of the user's."""
 FREE_SHARE, FREE_MOST = 0.1, 10 * 10**9
 """Share of the disk that is always left free, and the most bytes that this means."""
-IMAGES, INDEX, LOCK, PARTIAL = "images.npy", "index.json", ".lock", ".partial-"
+IMAGES, INDEX, LOCK = "images.npy", "index.json", ".lock"
+LEFTOVER = r"\.[0-9a-f]{32}\.partial-[0-9a-f]{12}|\.partial-[0-9a-f]{32}"
+"""Names of the temporary folders of entries; the second as version 0.1 names them."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -137,9 +139,7 @@ def _build(
     """Decode the images into a temporary folder, then give it the entry's name; the caller holds the lock."""
     size = _size(math.prod(shape) * dtype.itemsize)
     log.info("Decoding %s images of %d px once into %s (%s).", f"{len(paths):,}", shape[1], folder, size)
-    partial, entry = folder / f"{PARTIAL}{key}", folder / key
-    try:
-        partial.mkdir(mode=0o700)
+    with whole_folder(folder / key, private=True) as partial:
         with _written(partial / IMAGES, shape, dtype) as save, shown(len(paths)) as on_progress:
             errors = decode_each(
                 paths, save, image_size=shape[1], in_chans=shape[3], dtype=dtype, on_progress=on_progress
@@ -147,14 +147,13 @@ def _build(
         corrupt = {row: _nameless(reason(error), paths[row]) for row, error in errors.items()}
         index = {"version": VERSION, "key": key, "shape": shape, "dtype": dtype.name, "corrupt": corrupt}
         write_json(partial / INDEX, index)
-        if any(isinstance(error, UnreadableImage) and error.passing for error in errors.values()):
+        passing = any(isinstance(error, UnreadableImage) and error.passing for error in errors.values())
+        if passing:
             log.warning("Some images could not be read for now, so the decoded ones are not kept for later runs.")
             store = _open(partial, key=key, shape=shape)  # what is mapped stays until the store is gone
-        else:
-            os.replace(partial, entry)
-            store = _open(entry, key=key, shape=shape)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(partial)
+    if not passing:
+        store = _open(folder / key, key=key, shape=shape)
     if store is None:
         raise OSError(errno.EIO, "what was written reads back otherwise")
     return store
@@ -187,7 +186,7 @@ def _written(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterat
 def _clear(folder: Path, key: str) -> None:
     """Remove what killed processes left, and an entry that is damaged; the caller holds the lock."""
     for path in folder.iterdir():
-        if re.fullmatch(rf"{re.escape(PARTIAL)}[0-9a-f]{{32}}", path.name) or path.name == key:
+        if re.fullmatch(LEFTOVER, path.name) or path.name == key:
             shutil.rmtree(path, ignore_errors=True)
 
 
