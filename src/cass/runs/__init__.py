@@ -1,0 +1,1 @@
+"""Run folders and what passes through them: inputs, inference, shards."""
