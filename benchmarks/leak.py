@@ -16,9 +16,9 @@ import numpy as np
 import yaml
 
 import cass
+from cass.auditing.facts import facts_of_set
 from cass.auditing.safe_splits import joined_groups
 from cass.data.manifest.manifest import load_manifest
-from cass.workflows.audit import look
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 WEIGHTS = {
@@ -33,7 +33,7 @@ WEIGHTS = {
 def write_lists(source: Path, folder: Path) -> None:
     """Write the list without groups and the one whose groups hold all that belongs together."""
     manifest = load_manifest(source)
-    facts = look(manifest)
+    facts = facts_of_set(manifest)
     codes = joined_groups(manifest, facts)
     for name in ("random", "safe"):
         with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:

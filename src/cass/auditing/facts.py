@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from cass.data.formats.header import Header, read_header
 from cass.data.formats.identity import image_digest
 from cass.data.formats.read import read_picture
+from cass.data.manifest.manifest import Manifest
 from cass.data.store.store import reason
 from cass.errors import DataError
 from cass.parallel import for_each
+from cass.progress import shown
 
 HASH = (9, 8)
 """Width and height of the picture that the difference hash compares neighbours in."""
@@ -65,6 +67,29 @@ class ImageFacts:
         chosen = np.ones(len(self), dtype=np.bool_)
         chosen[list(self.errors)] = False
         return chosen
+
+
+def facts_of_set(manifest: Manifest) -> ImageFacts:
+    """Gather the facts of a set's files, and show the progress.
+
+    Args:
+        manifest: N images.
+
+    Returns:
+        Their facts; files that cannot be read are in ``errors``.
+
+    Raises:
+        DataError: Not one file can be read.
+    """
+    with shown(len(manifest), "Checking") as on_progress:
+        facts = gather_facts([manifest.path(row) for row in range(len(manifest))], on_progress=on_progress)
+    if len(facts.errors) == len(manifest):
+        raise DataError(
+            f"None of the {len(manifest)} images of {manifest.root} can be read; the first, "
+            f"{manifest.images[0]!r}: {facts.errors[0]}",
+            "Check the folder.",
+        )
+    return facts
 
 
 def take(facts: ImageFacts, rows: NDArray[np.integer]) -> ImageFacts:

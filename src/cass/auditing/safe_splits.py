@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,3 +53,17 @@ def safe_splits(
     codes = joined_groups(manifest, facts)
     part = share_out(manifest.targets, codes=codes, labelled=manifest.labelled, seed=seed, ratios=ratios)
     return np.array(SPLITS)[part]
+
+
+def split_command(data: str, *, label_columns: Sequence[str]) -> str:
+    """Return the command that makes safe splits of a set.
+
+    Args:
+        data: What the user named the set.
+        label_columns: 0/1 columns of a multi-label CSV.
+
+    Returns:
+        A line to paste into a shell.
+    """
+    columns = [part for name in label_columns for part in ("--label-columns", name)]
+    return shlex.join(["cass", "split", data, *columns, "--out", "safe.csv"])

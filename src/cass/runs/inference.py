@@ -17,11 +17,11 @@ from cass.config.shared import ComputeSettings
 from cass.data.store.store import ImageStore, check_corrupt
 from cass.data.store.stream import chunk_images, stored_images, stream_images
 from cass.errors import OutputError
+from cass.hardware import torch_device
 from cass.models.backbones import Branch
 from cass.models.checkpoints import load_branch
-from cass.hardware import torch_device
-from cass.types import BRANCHES
 from cass.runs.folder import branch_files
+from cass.types import BRANCHES
 
 log = logging.getLogger("cass")
 

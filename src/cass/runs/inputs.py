@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.data.store.cache import cached_images
-from cass.files import cache_folder
 from cass.data.formats.identity import image_digests
 from cass.data.manifest.manifest import Manifest, load_manifest
 from cass.data.splits.resolve import resolve_splits
+from cass.data.store.cache import cached_images
 from cass.data.store.store import ImageStore, any_deep, check_corrupt, decode_images
 from cass.errors import DataError
+from cass.files import cache_folder
 from cass.types import SPLITS, Split
 
 log = logging.getLogger("cass")

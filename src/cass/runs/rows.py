@@ -21,9 +21,9 @@ from cass.data.store.stream import fitted_image
 from cass.errors import OutputError
 from cass.files import whole_file
 from cass.models.backbones import Branch
-from cass.runs.inference import Chunk, infer
 from cass.progress import ImageProgress
 from cass.runs.folder import branch_files, check_free
+from cass.runs.inference import Chunk, infer
 from cass.runs.shards import JOB, Shards, cannot_write, holds_shards, open_shards
 
 FILES = (".parquet", ".csv")

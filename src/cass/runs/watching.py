@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cass.runs.inputs import Inputs
 from cass.seeds import derive_seed
 from cass.training.watch import WatchData
 from cass.transforms.views import MakeViews
-from cass.runs.inputs import Inputs
 
 FEWEST_LABELS = 10
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cass.auditing.facts import ImageFacts, gather_facts
+from cass.auditing.facts import facts_of_set
 from cass.auditing.report import Audit, audit_set
+from cass.auditing.safe_splits import split_command
 from cass.config.audit import AuditConfig
 from cass.config.base import build_config
 from cass.data.manifest.manifest import Manifest, load_manifest
 from cass.data.splits.resolve import resolve_splits
-from cass.errors import DataError, OutputError
+from cass.errors import OutputError
 from cass.files import write_json, write_text
-from cass.progress import shown
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def run_audit(config: AuditConfig) -> AuditResult:
                 f"The folder {path.parent} of {path.name} does not exist", "Make it, or name another."
             )
     manifest = load_manifest(config.data, label_columns=config.label_columns)
-    facts = look(manifest)
+    facts = facts_of_set(manifest)
     digests = [digest or f"unreadable {row}" for row, digest in enumerate(facts.digests)]
     resolved = resolve_splits(manifest, digests=digests, seed=config.seed, known=None)
     more = []
@@ -68,7 +67,7 @@ def run_audit(config: AuditConfig) -> AuditResult:
         facts,
         resolved.splits,
         splits_source=resolved.source,
-        split_command=split_command(config),
+        split_command=split_command(config.data, label_columns=config.label_columns),
         more=more,
         seed=config.seed,
     )
@@ -79,29 +78,3 @@ def run_audit(config: AuditConfig) -> AuditResult:
 
         write_text(config.html, audit_page(found, manifest, name=config.data))
     return AuditResult(found, manifest)
-
-
-def look(manifest: Manifest) -> ImageFacts:
-    """Gather the facts of a set's files, and show how far it is.
-
-    Args:
-        manifest: N images.
-
-    Raises:
-        DataError: Not one file can be read.
-    """
-    with shown(len(manifest), "Looking at") as on_progress:
-        facts = gather_facts([manifest.path(row) for row in range(len(manifest))], on_progress=on_progress)
-    if len(facts.errors) == len(manifest):
-        raise DataError(
-            f"None of the {len(manifest)} images of {manifest.root} can be read; the first, "
-            f"{manifest.images[0]!r}: {facts.errors[0]}",
-            "Check the folder.",
-        )
-    return facts
-
-
-def split_command(config: AuditConfig) -> str:
-    """Return the command that makes safe splits of the same set."""
-    columns = [part for name in config.label_columns for part in ("--label-columns", name)]
-    return shlex.join(["cass", "split", config.data, *columns, "--out", "safe.csv"])

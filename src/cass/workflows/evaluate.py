@@ -21,7 +21,7 @@ from cass.files import write_json, write_text
 from cass.runs.folder import SPLITS, staged, write_start
 from cass.runs.inference import infer, load_branches
 from cass.runs.inputs import Plan, kept_images, make_plan
-from cass.workflows.predict import finetuned_summary, prediction_table, thresholds_of
+from cass.runs.predictions import finetuned_summary, prediction_table, thresholds_of
 
 log = logging.getLogger("cass")
 

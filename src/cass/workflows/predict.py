@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cass.config.base import build_config
 from cass.config.predict import PredictConfig
-from cass.errors import OutputError
-from cass.evaluation.metrics import predicted_labels
 from cass.evaluation.probabilities import probabilities
-from cass.runs.folder import read_summary
 from cass.runs.inference import Chunk, load_branches
+from cass.runs.predictions import finetuned_summary, prediction_table, thresholds_of
 from cass.runs.rows import choose_target, write_rows
-from cass.types import Task
 
 
 @dataclass(frozen=True)
@@ -97,63 +92,3 @@ def run_predict(config: PredictConfig) -> PredictResult:
         tabulate=tabulate,
     )
     return PredictResult(config.out, written.images, classes, written.skipped)
-
-
-def finetuned_summary(run: Path) -> dict[str, Any]:
-    """Read the summary of a fine-tuned run.
-
-    Raises:
-        OutputError: Where the folder is none of ``cass finetune``.
-    """
-    summary = read_summary(run, written_by="cass finetune")
-    if summary.get("kind") != "finetune":
-        raise OutputError(f"{run} is not a run of cass finetune", "Fine-tune it first: cass finetune.")
-    return summary
-
-
-def thresholds_of(summary: dict[str, Any], *branches: str) -> list[float] | None:
-    """Find the thresholds that fine-tuning chose for a multi-label set.
-
-    Args:
-        summary: Summary of the run.
-        branches: One branch, or both for their mean probabilities.
-
-    Returns:
-        One for each class; None for multi-class sets and runs that chose none, where 0.5 holds.
-    """
-    if len(branches) == 1:
-        found: list[float] | None = summary.get("branches", {}).get(branches[0], {}).get("thresholds")
-        return found
-    found = summary.get("thresholds_of_the_mean")
-    return found
-
-
-def prediction_table(
-    names: list[str],
-    probability: NDArray[np.float32],
-    *,
-    classes: tuple[str, ...],
-    task: Task,
-    thresholds: Sequence[float] | None = None,
-) -> Any:
-    """Lay predictions out as a table.
-
-    Args:
-        names: Names of n images.
-        probability: (n, K) in [0, 1].
-        classes: K names.
-        task: Multi-class or multi-label.
-        thresholds: (K,) in [0, 1], for multi-label; None is 0.5 for all.
-
-    Returns:
-        A pandas frame with ``image``, ``prediction`` and ``probability_{class}``.
-    """
-    import pandas as pd
-
-    if task == "multiclass":
-        predicted = [classes[index] for index in probability.argmax(axis=1)]
-    else:
-        chosen = predicted_labels(probability, task=task, thresholds=thresholds)
-        predicted = ["|".join(np.array(classes)[row].tolist()) for row in chosen]
-    columns = {f"probability_{name}": probability[:, index].round(6) for index, name in enumerate(classes)}
-    return pd.DataFrame({"image": names, "prediction": predicted} | columns)

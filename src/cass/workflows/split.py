@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cass.auditing.facts import take
+from cass.auditing.facts import facts_of_set, take
 from cass.auditing.safe_splits import safe_splits
 from cass.config.base import build_config
 from cass.config.split import SplitConfig
@@ -19,7 +19,6 @@ from cass.data.manifest.manifest import load_manifest
 from cass.errors import ConfigError, OutputError
 from cass.files import write_text
 from cass.types import SPLITS
-from cass.workflows.audit import look
 
 log = logging.getLogger("cass")
 
@@ -69,7 +68,7 @@ def run_split(config: SplitConfig) -> SplitResult:
     if not out.parent.is_dir():
         raise OutputError(f"The folder {out.parent} does not exist", "Make it, or name another with --out.")
     manifest = load_manifest(config.data, label_columns=config.label_columns)
-    facts = look(manifest)
+    facts = facts_of_set(manifest)
     kept = np.flatnonzero(facts.readable)
     left_out = tuple(manifest.images[row] for row in sorted(facts.errors))
     for name in left_out[:20]:
