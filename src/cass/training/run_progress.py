@@ -1,4 +1,4 @@
-"""What a run shows and records while it goes: a bar with the time left, and a row an epoch."""
+"""What a training run shows and records: a bar with the time left, and one row per epoch."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as pl
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from cass.progress import Bar, open_bar
 
 EPOCH_FIGURES = ("train/loss", "val/loss", "val/balanced_accuracy")
 
 
 class RunProgress(pl.Callback):
-    """Show a bar over the whole run (a line an epoch where the output is no terminal) and keep a row an epoch.
+    """Show a bar over the whole run (without a terminal one line per epoch) and keep one row per epoch.
 
     Args:
         title: What is being trained.
-        images_per_epoch: Images that one epoch passes.
+        images_per_epoch: Images in one epoch.
         on_epoch: Function of all rows so far, called after each epoch.
         describe: Function that returns further figures for the bar.
     """
@@ -38,27 +38,16 @@ class RunProgress(pl.Callback):
         self.describe = describe or (lambda: "")
         self.rows: list[dict[str, Any]] = []
         self.seconds = 0.0
-        self._bar: Progress | None = None
+        self._bar: Bar | None = None
         self._steps_this_session = 0
 
     def on_train_start(self, trainer: pl.Trainer, _: pl.LightningModule) -> None:
         """Open the bar at the step where the run starts or continues."""
         self._started = time.monotonic()
-        console = Console(stderr=True)
-        if console.is_terminal and trainer.is_global_zero:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.percentage:>3.0f}%"),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[figures]}"),
-                console=console,
-            )
-            self._bar.start()
+        if trainer.is_global_zero:
             total = (trainer.max_epochs or 1) * int(trainer.num_training_batches)
-            self._task = self._bar.add_task(self.title, total=total, completed=_steps_done(trainer), figures="")
+            self._done = _steps_done(trainer)
+            self._bar = open_bar(self.title, total=total, done=self._done)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, _: pl.LightningModule) -> None:
         """Start the epoch's clock."""
@@ -74,7 +63,8 @@ class RunProgress(pl.Callback):
             images = (batch_idx + 1) / trainer.num_training_batches * self.images_per_epoch
             rate = images / max(time.monotonic() - self._epoch_started, 1e-9)
             epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-            self._bar.update(self._task, advance=1, figures=f"{epoch}  {rate:.0f} images/s  {self.describe()}")
+            self._done += 1
+            self._bar.show(self._done, f"{epoch}  {rate:.0f} images/s  {self.describe()}")
 
     def on_train_epoch_end(self, trainer: pl.Trainer, _: pl.LightningModule) -> None:
         """Keep the epoch's row; show it where there is no bar."""
@@ -112,7 +102,7 @@ class RunProgress(pl.Callback):
 
     def _close(self) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            self._bar.close()
             self._bar = None
 
     def on_train_end(self, trainer: pl.Trainer, _: pl.LightningModule) -> None:
@@ -134,5 +124,5 @@ class RunProgress(pl.Callback):
 
 
 def _steps_done(trainer: pl.Trainer) -> int:
-    """Batches that a run which continues has behind it."""
+    """Count the batches of the epochs that a resumed run has finished."""
     return int(trainer.current_epoch) * int(trainer.num_training_batches)
