@@ -53,8 +53,8 @@ def test_a_run_adds_what_its_networks_see(leaking: Path, pretrained: Path, tmp_p
     (finding,) = [entry for entry in result.audit.findings if entry.topic == "label quality"]
     assert row in finding.images
     assert len(finding.captions) == len(finding.images)
-    assert finding.captions[finding.images.index(row)].startswith("rather disc (")
-    assert "rather disc (" in (tmp_path / "found.html").read_text()
+    assert finding.captions[finding.images.index(row)].startswith("more likely disc (")
+    assert "more likely disc (" in (tmp_path / "found.html").read_text()
 
 
 def test_the_command_ends_with_1_where_it_is_serious_and_split_mends_it(leaking: Path, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
-"""What a pretrained or fine-tuned run adds to an audit: looks by its embeddings, and labels that it doubts."""
+"""What a pretrained or fine-tuned run adds to an audit: near-duplicates and doubtful labels by embedding."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +16,9 @@ from cass.groups import group_codes
 from cass.runs.inference import infer, load_branches
 
 CERTAIN = 0.9
-"""Probability of another label from which on a label is doubted."""
+"""Least probability of another label for which a label is doubtful."""
 SIMILAR = 0.97
-"""Cosine of centred embeddings, in every branch, from which on images count as near-duplicates."""
+"""Least cosine of centred embeddings, in every branch, for which images count as near-duplicates."""
 
 
 def run_findings(
@@ -37,7 +39,19 @@ def run_findings(
         OutputError: The run cannot be read.
     """
     assert config.run is not None
-    branches = load_branches(config.run, "both")
+    rows, embeddings = _embed_readable(config, config.run, manifest, readable)
+    joined = np.concatenate([_even(part) for part in embeddings.values()], axis=1)
+    return [
+        *_similar_across_splits(config.run, rows, list(embeddings.values()), splits),
+        *_label_findings(manifest, rows, joined, seed=config.seed),
+    ]
+
+
+def _embed_readable(
+    config: AuditConfig, run: Path, manifest: Manifest, readable: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], dict[str, NDArray[np.float32]]]:
+    """Embed the readable images; returns the rows of M images, and (M, D) embeddings by branch name."""
+    branches = load_branches(run, "both")
     rows = np.flatnonzero(readable)
     chunks = list(
         infer(
@@ -52,34 +66,26 @@ def run_findings(
     kept = np.concatenate([[row for row in chunk.span if row not in chunk.corrupt] for chunk in chunks]).astype(
         np.int64
     )
-    rows = rows[kept]
-    embeddings = {
+    return rows[kept], {
         name: np.concatenate([chunk.outputs[name] for chunk in chunks if chunk.names]) for name in branches
     }
-    pairs = rows[similar_pairs(list(embeddings.values()), least=SIMILAR)]
-    cut = [part for part in members(families(pairs, count=len(manifest))) if len(np.unique(splits[part])) > 1]
-    found = []
-    if cut:
-        what = (
-            f"{plural(len(cut), 'family', 'families')} of images that look nearly the same to the networks of "
-            f"{config.run} lie in more than one split ({plural(sum(map(len, cut)), 'image')})."
-        )
-        shown = tuple(tuple(part[:SHOWN].tolist()) for part in cut[:SHOWN])
-        found.append(
-            Finding(
-                "warning",
-                "look-alikes",
-                what,
-                "Look at them; give what belongs together one group.",
-                families=shown,
-            )
-        )
-    return [
-        *found,
-        *_labels(
-            manifest, rows, np.concatenate([_even(part) for part in embeddings.values()], axis=1), seed=config.seed
-        ),
-    ]
+
+
+def _similar_across_splits(
+    run: Path, rows: NDArray[np.int64], embeddings: list[NDArray[np.float32]], splits: NDArray[np.str_]
+) -> list[Finding]:
+    """Report near-duplicates by embedding that lie in more than one split."""
+    pairs = rows[similar_pairs(embeddings, least=SIMILAR)]
+    cut = [part for part in members(families(pairs, count=len(splits))) if len(np.unique(splits[part])) > 1]
+    if not cut:
+        return []
+    what = (
+        f"{plural(len(cut), 'family', 'families')} of near-duplicates by embedding (networks of {run}) lie in "
+        f"more than one split ({plural(sum(map(len, cut)), 'image')})."
+    )
+    fix = "Look at them; give images that belong together the same group."
+    shown = tuple(tuple(part[:SHOWN].tolist()) for part in cut[:SHOWN])
+    return [Finding("warning", "near-duplicates by embedding", what, fix, families=shown)]
 
 
 def _even(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -89,10 +95,10 @@ def _even(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     return even
 
 
-def _labels(
+def _label_findings(
     manifest: Manifest, rows: NDArray[np.int64], embeddings: NDArray[np.float32], *, seed: int
 ) -> list[Finding]:
-    """Report the labels that cross-validation disagrees with most."""
+    """Report the labels that a cross-validated classifier contradicts most."""
     chosen = manifest.labelled[rows]
     rows, embeddings = rows[chosen], embeddings[chosen]
     if not len(rows):
@@ -109,13 +115,13 @@ def _labels(
         if manifest.task == "multiclass":
             against = np.where(targets[row] > 0, 0, probabilities[row])
         most = int(against.argmax())
-        verb = "not" if targets[row, most] else "rather"
+        verb = "not" if targets[row, most] else "more likely"
         captions.append(f"{verb} {manifest.classes[most]} ({100 * against[most]:.0f}%)")
     what = (
-        f"{plural(len(wrong), 'label')} of {len(rows):,} are contradicted with a probability of 90% or more by a "
-        "classifier that has seen neither the image nor its group."
+        f"{len(wrong):,} of {plural(len(rows), 'label')} are doubtful: a classifier that was trained without the "
+        "image and its group gives another label a probability of 90% or more."
     )
-    fix = "Have someone look at them; they may be right, and the hardest images of the set."
+    fix = "Have an expert check them; some may be right, and simply the hardest images of the set."
     return [
         Finding(
             "warning", "label quality", what, fix, tuple(rows[wrong[:SHOWN]].tolist()), captions=tuple(captions)

@@ -92,9 +92,7 @@ def fit_probe(
     # A feature without spread tells nothing; what float32 leaves of one must not be blown up.
     spread = np.where(spread > NO_SPREAD * np.maximum(np.abs(mean), NO_SPREAD), spread, np.inf)
     features, rotation = _reduce((raw - mean) / spread)
-    held_features = (held - mean) / spread
-    if rotation is not None:
-        held_features = held_features @ rotation
+    held_features = (held - mean) / spread if rotation is None else ((held - mean) / spread) @ rotation
     counted = np.ones(targets.shape[1]) if weights is None else np.asarray(weights, dtype=np.float64)
     if task == "multiclass":  # no classifier can be blamed for a class that it never saw
         seen = targets.any(axis=0)

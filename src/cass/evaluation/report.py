@@ -121,15 +121,8 @@ def classification_report(
     counts = resample_counts(codes, resamples=resamples, seed=seed)
     if codes.max() == 0:
         counts = counts[:0]  # one group: every draw is the same, and an interval of no width would mislead
-    size = max(1, CHUNK_CELLS // max(1, len(targets)))
-    chunks = [
-        _all_metrics(probabilities, predicted, targets, counts[start : start + size], task=task)
-        for start in range(0, len(counts), size)
-    ]
-    draws = {
-        name: np.concatenate([chunk[name] for chunk in chunks]) if chunks else np.full_like(entry, np.nan)
-        for name, entry in value.items()
-    }
+    drawn = _metrics_of_resamples(probabilities, predicted, targets, counts, task=task)
+    draws = {name: drawn.get(name, np.full_like(entry, np.nan)) for name, entry in value.items()}
     return ClassificationReport(
         classes=classes,
         task=task,
@@ -147,6 +140,23 @@ def classification_report(
         thresholds=None if thresholds is None else tuple(thresholds),
         draws={name: draws[name] for name in OVERALL},
     )
+
+
+def _metrics_of_resamples(
+    probabilities: NDArray[np.floating],
+    predicted: NDArray[np.bool_],
+    targets: NDArray[np.uint8],
+    counts: Floats,
+    *,
+    task: Task,
+) -> dict[str, Floats]:
+    """Compute every metric in R resamples (R, N), some at a time to bound the memory; empty where R is 0."""
+    size = max(1, CHUNK_CELLS // max(1, len(targets)))
+    chunks = [
+        _all_metrics(probabilities, predicted, targets, counts[start : start + size], task=task)
+        for start in range(0, len(counts), size)
+    ]
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]} if chunks else {}
 
 
 def _all_metrics(

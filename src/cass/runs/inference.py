@@ -15,10 +15,10 @@ from torch import Tensor
 
 from cass.config.shared import ComputeSettings
 from cass.data.store.store import ImageStore, check_corrupt
-from cass.data.store.stream import chunk_images, stored_images, stream_images
+from cass.data.store.stream import DecodedChunk, chunk_images, stored_images, stream_images
 from cass.errors import OutputError
 from cass.hardware import torch_device
-from cass.models.backbones import Branch
+from cass.models.backbones import BackboneSpec, Branch
 from cass.models.checkpoints import load_branch
 from cass.runs.folder import branch_files
 from cass.types import BRANCHES
@@ -88,7 +88,7 @@ def infer(
 ) -> Generator[Chunk, None, None]:
     """Pass images through branches; the next images are decoded while the current ones are computed.
 
-    What comes out for a span does not depend on which other spans are asked for.
+    The outputs of a span do not depend on which other spans are computed.
 
     Args:
         root: Folder that the names are relative to.
@@ -98,14 +98,12 @@ def infer(
         batch_size: Images at a time.
         output: Function of a branch and images (B, C, S, S) that returns (B, W).
         stored: The N images of the branches' size, decoded already; None decodes them on the way.
-        spans: Rows to compute, as consecutive spans in [0, N); left out: all, 4,096 at a time.
-        known_corrupt: Row -> reason for images of other spans that could not be read earlier; they count
-            towards the limit.
+        spans: Rows to compute, as consecutive spans in [0, N); None is all, 4,096 at a time.
+        known_corrupt: Row -> reason for images of other spans that could not be read earlier; they count, too.
         on_images: Called with the number of images passed since the last call.
 
     Yields:
-        The outputs of each span, in order. Images that cannot be read are left out; the first 20 are named
-        in the log.
+        The outputs of each span, in order, without unreadable images; the log names the first 20 of those.
 
     Raises:
         DataError: Where more than 5% of all N images cannot be read.
@@ -115,34 +113,41 @@ def infer(
     for branch in branches.values():
         branch.to(device).to(memory_format=torch.channels_last).eval()
     wanted = spans_of(len(names)) if spans is None else list(spans)
-    size = chunk_images(spec.image_size, spec.in_chans, batch_size=batch_size)
+    size = chunk_images(spec.image_size, spec.in_chans, batch_size=batch_size)  # images decoded at a time
     pieces = (span[first : first + size] for span in wanted for first in range(0, len(span), size))
+    images = stored_images(stored, pieces) if stored is not None else _streamed(root, names, pieces, spec=spec)
     corrupt = dict(known_corrupt or {})
-    if stored is None:
-        images = stream_images(
-            lambda row: root / names[row], pieces, image_size=spec.image_size, in_chans=spec.in_chans
-        )
-    else:
-        images = stored_images(stored, pieces)
     with closing(images):
         for span in wanted:
             chunk = Chunk(span)
-            parts: dict[str, list[Tensor]] = {name: [] for name in branches}
+            passed: list[dict[str, Tensor]] = []
             for _ in range(0, len(span), size):
                 decoded = next(images)
                 _note(decoded.corrupt, corrupt, names)
                 chunk.corrupt |= decoded.corrupt
                 chunk.names += [names[row] for row in decoded.good()]
-                with torch.inference_mode():
-                    for batch in decoded.batches(batch_size):
-                        inputs = batch.to(device)
-                        for name, branch in branches.items():
-                            parts[name].append(output(branch, inputs).float().cpu())
-                        on_images(len(batch))
+                for batch in decoded.batches(batch_size):
+                    passed.append(_outputs(batch.to(device), branches, output))
+                    on_images(len(batch))
                 on_images(len(decoded.corrupt))
             if chunk.names:
-                chunk.outputs = {name: torch.cat(tensors).numpy() for name, tensors in parts.items()}
+                chunk.outputs = {name: torch.cat([part[name] for part in passed]).numpy() for name in branches}
             yield chunk
+
+
+def _streamed(
+    root: Path, names: Sequence[str], pieces: Iterable[range], *, spec: BackboneSpec
+) -> Generator[DecodedChunk, None, None]:
+    """Decode pieces of the list of images while the piece before is computed."""
+    return stream_images(lambda row: root / names[row], pieces, image_size=spec.image_size, in_chans=spec.in_chans)
+
+
+@torch.inference_mode()
+def _outputs(
+    images: Tensor, branches: dict[str, Branch], output: Callable[[Branch, Tensor], Tensor]
+) -> dict[str, Tensor]:
+    """Pass one batch (B, C, S, S) through every branch; returns (B, W) floats on the CPU by branch name."""
+    return {name: output(branch, images).float().cpu() for name, branch in branches.items()}
 
 
 def _note(fresh: dict[int, str], corrupt: dict[int, str], names: Sequence[str]) -> None:

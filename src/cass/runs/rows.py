@@ -20,7 +20,7 @@ from cass.data.manifest.manifest import load_manifest
 from cass.data.store.stream import fitted_image
 from cass.errors import OutputError
 from cass.files import whole_file
-from cass.models.backbones import Branch
+from cass.models.backbones import BackboneSpec, Branch
 from cass.progress import ImageProgress
 from cass.runs.folder import branch_files, check_free
 from cass.runs.inference import Chunk, infer
@@ -135,24 +135,11 @@ def write_rows(
     root, names = manifest.root, manifest.images
     del manifest  # labels and other columns of a million rows are not needed from here on
     spec = next(iter(branches.values())).spec
-    job = {
-        "command": command,
-        "weights": _weights_digests(config.run, branches),
-        "branch": getattr(config, "branch", "both"),
-        "images": len(names),
-        "image_list": _list_digest(names),
-        "image_size": spec.image_size,
-    }
+    job = _job_of(command, config, branches, names)
     shards = open_shards(target.folder, job, schema=schema, resume=config.resume)
     try:
-        joined = target.is_file and target.out.exists()  # killed before the shards were removed
-        if joined and shards.missing():
-            check_free(target.out)
-        for row in [] if joined else list(shards.corrupt):
-            # The user may have mended the image since; then its shard is made again.
-            image = fitted_image(root / names[row], image_size=spec.image_size, in_chans=spec.in_chans)
-            if not isinstance(image, str):
-                shards.forget(row // shards.rows)
+        if not _already_joined(target, shards):
+            _forget_repaired(shards, root, names, spec=spec)
         missing = shards.missing()
         before = len(names) - sum(len(span) for span in missing)
         with ImageProgress(command.capitalize(), total=len(names), done=before) as progress:
@@ -174,11 +161,46 @@ def write_rows(
         if target.is_file:
             _join(shards, target.out)
     finally:
-        if not holds_shards(target.folder):  # nothing to continue from: leave no trace
-            (target.folder / JOB).unlink(missing_ok=True)
-            if target.folder.is_dir() and not any(target.folder.iterdir()):
-                target.folder.rmdir()
+        _remove_unused(target.folder)
     return Written(shards.written(), {names[row]: reason for row, reason in sorted(shards.corrupt.items())})
+
+
+def _job_of(
+    command: str, config: EmbedConfig | PredictConfig, branches: dict[str, Branch], names: Sequence[str]
+) -> dict[str, Any]:
+    """State what the rows depend on, so that shards of another job are not mixed with them."""
+    return {
+        "command": command,
+        "weights": _weights_digests(config.run, branches),
+        "branch": getattr(config, "branch", "both"),
+        "images": len(names),
+        "image_list": _list_digest(names),
+        "image_size": next(iter(branches.values())).spec.image_size,
+    }
+
+
+def _already_joined(target: Target, shards: Shards) -> bool:
+    """Whether the file is whole: the process was killed before the shards were removed."""
+    joined = target.is_file and target.out.exists()
+    if joined and shards.missing():
+        check_free(target.out)
+    return joined
+
+
+def _forget_repaired(shards: Shards, root: Path, names: Sequence[str], *, spec: BackboneSpec) -> None:
+    """Make the shards again whose unreadable images can be read now: the user may have repaired them."""
+    for row in list(shards.corrupt):
+        image = fitted_image(root / names[row], image_size=spec.image_size, in_chans=spec.in_chans)
+        if not isinstance(image, str):
+            shards.forget(row // shards.rows)
+
+
+def _remove_unused(folder: Path) -> None:
+    """Remove the working folder where it holds no shard to continue from."""
+    if not holds_shards(folder):
+        (folder / JOB).unlink(missing_ok=True)
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _join(shards: Shards, out: Path) -> None:
