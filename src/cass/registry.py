@@ -7,10 +7,10 @@ from typing import Generic, TypeVar
 
 from cass.errors import ConfigError, did_you_mean
 
-T = TypeVar("T")
+EntryT = TypeVar("EntryT")
 
 
-class Registry(Mapping[str, T], Generic[T]):
+class Registry(Mapping[str, EntryT], Generic[EntryT]):
     """A table from names to things of one kind.
 
     Args:
@@ -19,9 +19,9 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self._entries: dict[str, T] = {}
+        self._entries: dict[str, EntryT] = {}
 
-    def register(self, name: str) -> Callable[[T], T]:
+    def register(self, name: str) -> Callable[[EntryT], EntryT]:
         """Enter the decorated object under ``name``.
 
         Args:
@@ -34,7 +34,7 @@ class Registry(Mapping[str, T], Generic[T]):
             ValueError: Where the name is taken, which is a mistake in the code.
         """
 
-        def enter(entry: T) -> T:
+        def enter(entry: EntryT) -> EntryT:
             if name in self._entries:
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
             self._entries[name] = entry
@@ -42,7 +42,7 @@ class Registry(Mapping[str, T], Generic[T]):
 
         return enter
 
-    def __getitem__(self, name: str) -> T:
+    def __getitem__(self, name: str) -> EntryT:
         """Look a name up.
 
         Raises:

@@ -147,7 +147,7 @@ def test_a_cell_that_fails_is_reported_and_the_rest_goes_on(place: Path, tmp_pat
     assert not result.complete
     assert result.outcome is not None
     (missing,) = result.outcome.missing
-    assert missing.network == "odd"
+    assert missing.place.network == "odd"
     assert "patch size" in missing.reason
     assert "patch size" in (tmp_path / "out" / "tables.md").read_text()
     assert set(result.outcome.runs["network"]) == {"tiny"}

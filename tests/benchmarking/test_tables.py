@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from cass.benchmarking.cells import Place
 from cass.benchmarking.claims import claims_markdown, compare_methods
 from cass.benchmarking.outcome import MissingResult, Outcome, over_seeds
 from cass.benchmarking.plan import PlanLine, duration, plan_table
@@ -56,7 +57,7 @@ def outcome(
                             )
     missing = []
     if drop:
-        missing = [MissingResult("brain", "small", drop[0], 16, 2, drop[1], "full", 0.1, "GPU on fire")]
+        missing = [MissingResult(Place("brain", "small", drop[0], 16, 2, drop[1], "full", 0.1), "GPU on fire")]
     return Outcome(
         split="test",
         name="known",

@@ -10,7 +10,7 @@ from cass.data.manifest.manifest import Manifest
 from cass.data.splits.fractions import label_subset
 from cass.types import SPLITS
 
-FEW = 5
+FEW_TEST_IMAGES = 5
 """Test images of a class below which its recall moves by more than 20 points an image."""
 IMBALANCE = 10
 FRACTIONS = (0.01, 0.1, 1.0)
@@ -59,7 +59,7 @@ def fraction_counts(manifest: Manifest, splits: NDArray[np.str_], *, seed: int) 
     return found
 
 
-def check_classes(manifest: Manifest, splits: NDArray[np.str_]) -> list[Finding]:
+def class_findings(manifest: Manifest, splits: NDArray[np.str_]) -> list[Finding]:
     """Check for classes that cannot be learnt or evaluated, and for imbalance.
 
     Args:
@@ -77,13 +77,13 @@ def check_classes(manifest: Manifest, splits: NDArray[np.str_]) -> list[Finding]
         if count["images"] and not count["train"]:
             what = f"The class {name!r} has no training image: it cannot be learnt."
             found.append(Finding("serious", "classes", what, "Move images of it into train, or take it out."))
-        elif count["images"] and count["test"] < FEW:
+        elif count["images"] and count["test"] < FEW_TEST_IMAGES:
             what = (
                 f"The class {name!r} cannot be evaluated: {plural(count['images'], 'image')} in all, "
                 f"{count['test']} to test ({count['train']} to train, {count['val']} to validate)."
             )
             fix = "Collect more, join it with another class, or leave it out (the mean over classes hangs on it)."
-            found.append(Finding("warning", "classes", what, fix, _rows(manifest, name)))
+            found.append(Finding("warning", "classes", what, fix, _examples(manifest, name)))
     sizes = {name: count["images"] for name, count in counts.items() if count["images"]}
     if sizes:
         most, least = max(sizes, key=sizes.__getitem__), min(sizes, key=sizes.__getitem__)
@@ -96,6 +96,6 @@ def check_classes(manifest: Manifest, splits: NDArray[np.str_]) -> list[Finding]
     return found
 
 
-def _rows(manifest: Manifest, name: str) -> tuple[int, ...]:
+def _examples(manifest: Manifest, name: str) -> tuple[int, ...]:
     column = manifest.classes.index(name)
-    return tuple(np.flatnonzero(manifest.targets[:, column])[:FEW].tolist())
+    return tuple(np.flatnonzero(manifest.targets[:, column])[:FEW_TEST_IMAGES].tolist())

@@ -36,25 +36,25 @@ def check_copies(
             f"{plural(sum(map(len, exact)), 'file')} in {plural(len(exact), 'set')} of identical ones: "
             f"{plural(extra, 'file')} too many."
         )
-        found.append(_of("warning", "copies", what, f"{split_command}   # keeps them together", exact))
+        found.append(_family_finding("warning", "copies", what, f"{split_command}   # keeps them together", exact))
     if near:
         what = (
             f"{plural(sum(map(len, near)), 'image')} in {plural(len(near), 'family', 'families')} of "
-            f"near-duplicates, the largest of {len(near[0]):,}. {_hashes(manifest, facts)}"
+            f"near-duplicates, the largest of {len(near[0]):,}. {_shared_hashes(manifest, facts)}"
         )
-        found.append(_of("note", "near-duplicates", what, "", near))
-    found += _cut("near-duplicates", "families of near-duplicates", near, splits, split_command)
-    found += _cut("copies", "sets of identical files", exact, splits, split_command)
-    found += _cut("groups", "groups", _groups(manifest), splits, split_command)
+        found.append(_family_finding("note", "near-duplicates", what, "", near))
+    found += _across_splits("near-duplicates", "families of near-duplicates", near, splits, split_command)
+    found += _across_splits("copies", "sets of identical files", exact, splits, split_command)
+    found += _across_splits("groups", "groups", _named_groups(manifest), splits, split_command)
     return [*found, *_conflicts(manifest, exact, near)]
 
 
-def _of(level: Level, topic: str, what: str, fix: str, rows: Sequence[Ints]) -> Finding:
+def _family_finding(level: Level, topic: str, what: str, fix: str, rows: Sequence[Ints]) -> Finding:
     shown = tuple(tuple(part[:SHOWN].tolist()) for part in rows[:SHOWN])
     return Finding(level, topic, what, fix, families=shown)
 
 
-def _hashes(manifest: Manifest, facts: ImageFacts) -> str:
+def _shared_hashes(manifest: Manifest, facts: ImageFacts) -> str:
     """Say how many images share a difference hash, and of which class most of them are."""
     usable = facts.readable & ~facts.constant
     _, numbers, counts = np.unique(facts.hashes[usable], return_inverse=True, return_counts=True)
@@ -68,7 +68,7 @@ def _hashes(manifest: Manifest, facts: ImageFacts) -> str:
     return text + "."
 
 
-def _groups(manifest: Manifest) -> list[Ints]:
+def _named_groups(manifest: Manifest) -> list[Ints]:
     if manifest.groups is None:
         return []
     named = np.flatnonzero(manifest.groups != "")
@@ -76,7 +76,7 @@ def _groups(manifest: Manifest) -> list[Ints]:
     return [named[part] for part in members(codes.astype(np.int64))]
 
 
-def _cut(
+def _across_splits(
     topic: str, words: str, parts: Sequence[Ints], splits: NDArray[np.str_], split_command: str
 ) -> list[Finding]:
     """Report what lies in more than one split."""
@@ -90,7 +90,7 @@ def _cut(
         f"{len(tested):,} of them for testing): what is measured there is partly what was learnt by heart."
     )
     shown = [_one_of_each(rows, splits) for rows in cut]
-    return [_of("serious", f"leakage: {topic}", what, split_command, shown)]
+    return [_family_finding("serious", f"leakage: {topic}", what, split_command, shown)]
 
 
 def _one_of_each(rows: Ints, splits: NDArray[np.str_]) -> Ints:
@@ -114,5 +114,7 @@ def _conflicts(manifest: Manifest, exact: Sequence[Ints], near: Sequence[Ints]) 
                 disagreeing.append(labelled)
         if disagreeing:
             what = f"{len(disagreeing):,} {words} have different labels."
-            found.append(_of(level, "labels", what, "Look at them and correct the label column.", disagreeing))
+            found.append(
+                _family_finding(level, "labels", what, "Check them and correct the label column.", disagreeing)
+            )
     return found

@@ -143,7 +143,7 @@ def gather_facts(paths: Sequence[Path], *, on_progress: Callable[[int], None] | 
         try:
             facts.digests[row] = image_digest(paths[row])
             header = read_header(paths[row])
-            _measure(facts, row, _grey(paths[row]))
+            _measure(facts, row, _grey_levels(paths[row]))
         except DataError as error:
             facts.errors[row] = reason(error)
         except MemoryError:
@@ -155,7 +155,7 @@ def gather_facts(paths: Sequence[Path], *, on_progress: Callable[[int], None] | 
     return facts
 
 
-def _grey(path: Path) -> NDArray[np.uint8]:
+def _grey_levels(path: Path) -> NDArray[np.uint8]:
     """Decode an image to (H, W) grey levels of 8 bits; deeper ones are stretched to their own range."""
     from PIL import Image
 

@@ -6,7 +6,7 @@ import logging
 
 import numpy as np
 
-from cass.auditing.classes import check_classes
+from cass.auditing.classes import class_findings
 from cass.auditing.duplicates import copies
 from cass.errors import DataError
 from cass.runs.inputs import Plan
@@ -47,5 +47,5 @@ def _warnings(plan: Plan) -> list[str]:
     if len(found) > 1:
         found = [f"{found[0]} So are {len(found) - 1} further sets of copies: see cass audit."]
     if manifest.classes:
-        found += [finding.what for finding in check_classes(manifest, plan.splits) if finding.level == "warning"]
+        found += [finding.what for finding in class_findings(manifest, plan.splits) if finding.level == "warning"]
     return found

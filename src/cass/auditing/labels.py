@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cass.evaluation.probe import fit_probe
 from cass.types import Task
 
-FOLDS = 5
+LABEL_FOLDS = 5
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ def cross_validated(
     found: Floats = np.full(targets.shape, np.nan)
     if groups < 3:
         return found
-    count = min(FOLDS, groups)
+    count = min(LABEL_FOLDS, groups)
     kind: Any = StratifiedGroupKFold if task == "multiclass" else GroupKFold
     splitter = kind(count, shuffle=True, random_state=seed)
     with warnings.catch_warnings():

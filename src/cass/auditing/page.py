@@ -12,8 +12,8 @@ from cass.auditing.text import audit_tables
 from cass.data.manifest.manifest import Manifest
 from cass.errors import DataError
 
-SIDE = 96
-MOST = 8
+FIGURE_SIDE = 96
+MOST_FIGURES = 8
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}
 table{border-collapse:collapse}td,th{padding:.2em .8em;text-align:right;border-bottom:1px solid #ddd}
 td:first-child,th:first-child{text-align:left}section{border-left:5px solid #999;padding-left:1em;margin:1.5em 0}
@@ -35,17 +35,19 @@ def audit_page(audit: Audit, manifest: Manifest, *, name: str) -> str:
     """
     parts = [f"<h1>Audit of {html.escape(name)}</h1>"]
     for cells in audit_tables(audit):
-        parts.append(f"<p>{html.escape(cells.title)}</p>{_table(cells.head, cells.rows)}")
+        parts.append(f"<p>{html.escape(cells.title)}</p>{_html_table(cells.head, cells.rows)}")
     for finding in audit.findings:
         parts.append(f'<section class="{finding.level}"><h2>{finding.level}: {html.escape(finding.topic)}</h2>')
         parts.append(f"<p>{html.escape(finding.what)}</p>")
         if finding.fix:
-            parts.append(f"<p>Mend: <code>{html.escape(finding.fix)}</code></p>")
+            parts.append(f"<p>Fix: <code>{html.escape(finding.fix)}</code></p>")
         captions = finding.captions or [""] * len(finding.images)
         shown = zip(finding.images, captions, strict=True)
         parts += [_figure(manifest, row, more=caption) for row, caption in shown]
-        for rows in finding.families[:MOST]:
-            parts.append(f'<div class="family">{"".join(_figure(manifest, row) for row in rows[:MOST])}</div>')
+        for rows in finding.families[:MOST_FIGURES]:
+            parts.append(
+                f'<div class="family">{"".join(_figure(manifest, row) for row in rows[:MOST_FIGURES])}</div>'
+            )
         parts.append("</section>")
     if not audit.findings:
         parts.append("<p>Nothing was found.</p>")
@@ -53,7 +55,7 @@ def audit_page(audit: Audit, manifest: Manifest, *, name: str) -> str:
     return f"<!doctype html><html lang='en'><head>{head}</head><body>{''.join(parts)}</body></html>\n"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     def line(cells: Sequence[str], tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
@@ -73,9 +75,10 @@ def _figure(manifest: Manifest, row: int, *, more: str = "") -> str:
     if more:
         caption += f"<br>{html.escape(more)}"
     try:
-        pixels = read_square(manifest.path(row), SIDE)
+        pixels = read_square(manifest.path(row), FIGURE_SIDE)
     except DataError:
-        return f"<figure><svg width='{SIDE}' height='{SIDE}'></svg><figcaption>{caption}</figcaption></figure>"
+        empty = f"<svg width='{FIGURE_SIDE}' height='{FIGURE_SIDE}'></svg>"
+        return f"<figure>{empty}<figcaption>{caption}</figcaption></figure>"
     eight = pixels if pixels.dtype.itemsize == 1 else (pixels // 257).astype("uint8")
     shown = eight[..., 0] if eight.shape[2] not in (3,) else eight
     buffer = io.BytesIO()

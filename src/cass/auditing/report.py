@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.auditing.classes import check_classes, class_counts, fraction_counts
+from cass.auditing.classes import class_counts, class_findings, fraction_counts
 from cass.auditing.copies import check_copies
 from cass.auditing.facts import ImageFacts
 from cass.auditing.files import check_files
@@ -100,7 +100,7 @@ def audit_set(
     findings = [
         *check_files(facts, split_command=split_command),
         *check_copies(manifest, facts, splits, split_command=split_command),
-        *check_classes(manifest, splits),
+        *class_findings(manifest, splits),
         *leads,
         *more,
     ]

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from cass.auditing.facts import ImageFacts
 
-FOLDS = 5
+FACT_FOLDS = 5
 TREES = 50
 MOST_IMAGES = 5000
 """Images that each tree is grown on, at most."""
-NAMED = 3
+BEST_FACTS = 3
 LEAVES = 16
 GIVEN_AWAY = 0.9
 
@@ -140,7 +140,7 @@ def _folds(labels: NDArray[np.str_], codes: Ints, *, seed: int) -> Folds:
     from sklearn.model_selection import StratifiedGroupKFold
 
     groups = [len(np.unique(codes[labels == name])) for name in np.unique(labels)]
-    splitter = StratifiedGroupKFold(min(FOLDS, *groups), shuffle=True, random_state=seed)
+    splitter = StratifiedGroupKFold(min(FACT_FOLDS, *groups), shuffle=True, random_state=seed)
     return list(splitter.split(labels, labels, groups=codes))
 
 
@@ -167,7 +167,7 @@ def _alone(columns: dict[str, Floats], labels: NDArray[np.str_], folds: Folds, *
         name: float(balanced_accuracy_score(labels, _cross_validate(column[:, None], labels, folds, model=tree)))
         for name, column in columns.items()
     }
-    return {name: found[name] for name in sorted(found, key=lambda name: -found[name])[:NAMED]}
+    return {name: found[name] for name in sorted(found, key=lambda name: -found[name])[:BEST_FACTS]}
 
 
 def _cross_validate(table: Floats, labels: NDArray[np.str_], folds: Folds, *, model: Any) -> NDArray[np.str_]:

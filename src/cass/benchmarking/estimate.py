@@ -45,20 +45,20 @@ def estimate(steps: Sequence[Step]) -> Estimate:
     for step, is_done in zip(steps, done, strict=True):
         seconds = step.seconds if is_done else None
         if seconds is not None:
-            for key in _keys(step):
-                rates.setdefault(key, []).append(seconds / _size(step))
+            for key in _likeness(step):
+                rates.setdefault(key, []).append(seconds / _relative_cost(step))
     left, unknown = 0.0, 0
     waiting = [step for step, is_done in zip(steps, done, strict=True) if not is_done]
     for step in waiting:
-        known = [key for key in _keys(step) if key in rates]
+        known = [key for key in _likeness(step) if key in rates]
         if not known:
             return Estimate(len(steps), sum(done), None, len(waiting))
-        left += mean(rates[known[0]]) * _size(step)
-        unknown += known[0] not in _keys(step)[:2]
+        left += mean(rates[known[0]]) * _relative_cost(step)
+        unknown += known[0] not in _likeness(step)[:2]
     return Estimate(len(steps), sum(done), left, unknown)
 
 
-def _keys(step: Step) -> list[tuple[str, ...]]:
+def _likeness(step: Step) -> list[tuple[str, ...]]:
     """Name what a step is like, from the closest likeness to the loosest."""
     cell = step.cell
     kind = "start" if step.tuning is None and not cell.pretraining else "pretrain"
@@ -70,7 +70,7 @@ def _keys(step: Step) -> list[tuple[str, ...]]:
     return [(kind, cell.data.name, *networks, *tuning), (kind, *networks, *tuning), (kind,)]
 
 
-def _size(step: Step) -> float:
+def _relative_cost(step: Step) -> float:
     """Return what a step's time is about proportional to."""
     return float(step.cell.config.epochs) if step.tuning is None and step.cell.pretraining else 1.0
 

@@ -17,7 +17,7 @@ from typing import TextIO
 
 from cass.benchmarking.cells import Cell
 from cass.benchmarking.estimate import Progress
-from cass.benchmarking.steps import record_error, steps_of, work
+from cass.benchmarking.steps import record_unfinished, work
 
 POLL_SECONDS = 1.0
 MEMORY_OF_A_JOB = 8 * 2**30
@@ -54,12 +54,12 @@ def run_side_by_side(cells: Sequence[Cell], progress: Progress, *, jobs: int) ->
         while waiting or running:
             for slot in range(jobs):
                 if slot not in running and waiting:
-                    running[slot] = _start(waiting.pop(0), slot=slot, jobs=jobs, gpus=gpus)
+                    running[slot] = _start_process(waiting.pop(0), slot=slot, jobs=jobs, gpus=gpus)
             wait([process.sentinel for process, _ in running.values()], timeout=POLL_SECONDS)
             for slot, (process, cell) in list(running.items()):
                 if process.exitcode is not None:
                     del running[slot]
-                    _blame(cell, process.exitcode)
+                    _record_exit(cell, process.exitcode)
             progress.tick()
     finally:
         for process, _ in running.values():
@@ -93,7 +93,7 @@ def visible_gpus() -> list[str]:
     return [str(index) for index in range(torch.cuda.device_count())]
 
 
-def _start(cell: Cell, *, slot: int, jobs: int, gpus: Sequence[str]) -> tuple[SpawnProcess, Cell]:
+def _start_process(cell: Cell, *, slot: int, jobs: int, gpus: Sequence[str]) -> tuple[SpawnProcess, Cell]:
     surroundings = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": _threads(jobs)}
     if gpus:
         surroundings["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
@@ -147,12 +147,11 @@ def log_to(stream: TextIO) -> None:
     logger.propagate = False
 
 
-def _blame(cell: Cell, exitcode: int) -> None:
-    """Record that a process ended before its cell was done, and nothing says why."""
-    left = [step for step in steps_of(cell) if not step.done]
-    if exitcode and left and not any(step.error for step in left):
-        how = f"signal {-exitcode}, often the machine's, for memory" if exitcode < 0 else f"exit code {exitcode}"
-        record_error(cell, left[0].name, f"The process ended unexpectedly ({how}); see log.txt in {cell.name}.")
+def _record_exit(cell: Cell, exitcode: int) -> None:
+    """Record that a process ended before its cell was done."""
+    if exitcode:
+        how = f"signal {-exitcode}, often for lack of memory" if exitcode < 0 else f"exit code {exitcode}"
+        record_unfinished(cell, f"The process ended unexpectedly ({how}); see log.txt in {cell.name}.")
 
 
 def pause() -> None:

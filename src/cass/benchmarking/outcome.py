@@ -14,22 +14,22 @@ from cass.evaluation.comparisons import t_interval
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cass.benchmarking.cells import Place
+
 METRIC = "balanced_accuracy"
 SETTING = ["network", "protocol", "batch_size", "epochs"]
 
 
 @dataclass(frozen=True)
 class MissingResult:
-    """A result that is not there, with the reason in one line."""
+    """A result that is missing.
 
-    data: str
-    network: str
-    method: str
-    batch_size: int
-    epochs: int
-    seed: int
-    protocol: str
-    label_fraction: float
+    Attributes:
+        place: Where it belongs.
+        reason: Why it is missing, in one line.
+    """
+
+    place: Place
     reason: str
 
 

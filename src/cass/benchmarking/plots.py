@@ -10,14 +10,11 @@ import numpy as np
 from cass.benchmarking.outcome import Outcome, scores, share
 from cass.evaluation.bootstrap import Interval
 from cass.evaluation.comparisons import mean_over_cells, t_interval
-from cass.reports.plots import make_panels, save_figure
+from cass.reports.plots import COLOURS, MARKERS, make_panels, save_figure
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Okabe & Ito's colours, which people with colour-blindness tell apart; markers tell them apart in grey too.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 Y_LABEL = "balanced accuracy, %"
 
 
@@ -65,7 +62,7 @@ def _label_efficiency(outcome: Outcome, rows: pd.DataFrame, path: Path, *, data:
         axis.minorticks_off()
         axis.set(title=branch, xlabel="labels")
     drawn = ", generated images" if data in outcome.generated else ""
-    _finish(figure, axes, path, title=f"Label efficiency on {data}{drawn}")
+    _save_with_legend(figure, axes, path, title=f"Label efficiency on {data}{drawn}")
 
 
 def _robustness(outcome: Outcome, rows: pd.DataFrame, path: Path, *, axis: str, title: str) -> None:
@@ -83,7 +80,7 @@ def _robustness(outcome: Outcome, rows: pd.DataFrame, path: Path, *, axis: str, 
         panel.set_xticks(ticks, [str(tick) for tick in ticks])
         panel.minorticks_off()
         panel.set(title=f"{share(fraction)} of the labels", xlabel=title)
-    _finish(figure, axes, path, title=f"Mean over data sets and branches by {title}")
+    _save_with_legend(figure, axes, path, title=f"Mean over data sets and branches by {title}")
 
 
 def _time(outcome: Outcome, rows: pd.DataFrame, path: Path) -> None:
@@ -113,7 +110,7 @@ def _time(outcome: Outcome, rows: pd.DataFrame, path: Path) -> None:
             )
         panel.set_xscale("log")
         panel.set(title=f"{share(fraction)} of the labels", xlabel="pretraining, seconds, both branches")
-    _finish(figure, axes, path, title="Mean over data sets and branches against time")
+    _save_with_legend(figure, axes, path, title="Mean over data sets and branches against time")
 
 
 def _lines(outcome: Outcome, rows: pd.DataFrame, axis: Any, *, x: str) -> None:
@@ -139,7 +136,7 @@ def _over_cells(rows: pd.DataFrame) -> Interval:
     return t_interval(mean_over_cells(wide.to_numpy()))
 
 
-def _finish(figure: Any, axes: list[Any], path: Path, *, title: str) -> None:
+def _save_with_legend(figure: Any, axes: list[Any], path: Path, *, title: str) -> None:
     axes[0].set_ylabel(Y_LABEL)
     for axis in axes:  # an interval of few seeds may reach beyond what is possible
         low, high = axis.get_ylim()

@@ -31,18 +31,18 @@ def collect(benchmark: Benchmark) -> Outcome:
     """
     import pandas as pd
 
-    summaries = {name: _read(Step(cell, None).folder / SUMMARY) for name, cell in benchmark.cells.items()}
+    summaries = {name: _read_json(Step(cell, None).folder / SUMMARY) for name, cell in benchmark.cells.items()}
     rows: list[dict[str, Any]] = []
     missing: list[MissingResult] = []
     for point in benchmark.points:
         cell = benchmark.cells[point.cell]
         step = Step(cell, cell.tunings[point.tuning])
-        report, tuned = _read(step.result), _read(step.folder / SUMMARY)
+        report, tuned = _read_json(step.result), _read_json(step.folder / SUMMARY)
         if report is None or tuned is None:
             reason = step.error or Step(cell, None).error or "not done"
-            missing.append(MissingResult(**point.place._asdict(), reason=reason))
+            missing.append(MissingResult(point.place, reason))
             continue
-        rows += _rows(point, cell, report=report, tuned=tuned, pretraining=summaries[cell.name] or {})
+        rows += _result_rows(point, cell, report=report, tuned=tuned, pretraining=summaries[cell.name] or {})
     spec = benchmark.spec
     return Outcome(
         name=spec.name,
@@ -57,7 +57,7 @@ def collect(benchmark: Benchmark) -> Outcome:
     )
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _read_json(path: Path) -> dict[str, Any] | None:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -65,7 +65,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     return content
 
 
-def _rows(
+def _result_rows(
     point: Point, cell: Cell, *, report: dict[str, Any], tuned: dict[str, Any], pretraining: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """Return a row for each branch and metric."""

@@ -24,7 +24,7 @@ from cass.files import write_text
 
 log = logging.getLogger("cass")
 
-SPEC = "benchmark.yaml"
+SPEC_COPY = "benchmark.yaml"
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,16 @@ def run_benchmark(config: BenchmarkConfig) -> BenchmarkResult:
     _check_path(config.spec)
     spec = read_spec(config.spec)
     out = config.out or Path("runs") / spec.name
-    if out.exists() and not (out / SPEC).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(f"{out} is not the folder of a benchmark (no {SPEC})", "Choose a new one with --out.")
+    if out.exists() and not (out / SPEC_COPY).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise OutputError(
+            f"{out} is not the folder of a benchmark (no {SPEC_COPY})", "Choose a new one with --out."
+        )
     work = expand(spec, folder=config.spec.resolve().parent, out=out)
     steps = all_steps(work)
     if config.plan:
         return _result(work, steps, config, outcome=None)
     out.mkdir(parents=True, exist_ok=True)
-    write_text(out / SPEC, config.spec.read_text(encoding="utf-8"))
+    write_text(out / SPEC_COPY, config.spec.read_text(encoding="utf-8"))
     try:
         _run(work, steps, config)
     finally:  # after Ctrl-C too, what is finished is reported
@@ -122,23 +124,23 @@ def _result(
 ) -> BenchmarkResult:
     seconds = estimate(steps).seconds
     left = None if seconds is None else seconds / (config.jobs or room())
-    return BenchmarkResult(work.out, _plan(work), left, outcome)
+    return BenchmarkResult(work.out, _plan_lines(work), left, outcome)
 
 
-def _plan(work: Benchmark) -> list[PlanLine]:
+def _plan_lines(work: Benchmark) -> list[PlanLine]:
     """Sum the steps up by data set, networks and method."""
     place = {point.cell: (point.place.data, point.place.network, point.place.method) for point in work.points}
     every = all_steps(work)
     cells = Counter(place[name] for name in work.cells)
     return [
-        PlanLine(*kind, cells=count, steps=total.total, done=total.done, seconds=_share(every, steps))
+        PlanLine(*kind, cells=count, steps=total.total, done=total.done, seconds=_seconds_of(every, steps))
         for kind, count in cells.items()
         for steps in [[step for step in every if place[step.cell.name] == kind]]
         for total in [estimate(steps)]
     ]
 
 
-def _share(every: list[Step], steps: list[Step]) -> float | None:
+def _seconds_of(every: list[Step], steps: list[Step]) -> float | None:
     """Estimate the rest of some steps from all that are done."""
     chosen = {(step.cell.name, step.name) for step in steps}
     alike = [step for step in every if step.done or (step.cell.name, step.name) in chosen]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cass.benchmarking.spec import DataEntry
+from cass.data.manifest.csv_text import manifest_csv
 from cass.data.manifest.manifest import GENERATED, Manifest, load_manifest
 from cass.data.splits.fractions import label_subset
 from cass.errors import ConfigError, DataError, did_you_mean
@@ -85,7 +84,8 @@ def read_set(name: str, entry: DataEntry, *, folder: Path, out: Path) -> DataSet
         part = _some_training_images(name, part, entry.train_share)
     # Not among the cells: the CSV holds the paths of this machine.
     path = out.resolve() / "data" / f"{name}.csv"
-    return DataSet(name, str(path), _digest(part), False, _table(part))
+    bare = dataclasses.replace(part, metadata=part.metadata.iloc[:, :0])  # other columns are not used
+    return DataSet(name, str(path), _digest(part), False, manifest_csv(bare, folder=None))
 
 
 def _some_classes(name: str, manifest: Manifest, classes: tuple[str, ...]) -> Manifest:
@@ -125,23 +125,6 @@ def _digest(manifest: Manifest) -> str:
         cells = (image, names, labelled, str(group), str(split), str(manifest.path(row).stat().st_size))
         state.update("\0".join(cells).encode() + b"\n")
     return state.hexdigest()[:DIGITS]
-
-
-def _table(manifest: Manifest) -> str:
-    """Write a part of a set as CSV with full paths."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    head = ["image", "label"]
-    head += [] if manifest.groups is None else ["group"]
-    head += [] if manifest.splits is None else ["split"]
-    writer.writerow(head)
-    for row in range(len(manifest)):
-        label = manifest.classes[int(manifest.targets[row].argmax())] if manifest.labelled[row] else ""
-        line = [manifest.path(row).as_posix(), label]
-        line += [] if manifest.groups is None else [str(manifest.groups[row])]
-        line += [] if manifest.splits is None else [str(manifest.splits[row])]
-        writer.writerow(line)
-    return text.getvalue()
 
 
 def find_weights(settings: dict[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -11,7 +11,7 @@ from typing import Any
 from cass.benchmarking.cells import Cell
 from cass.benchmarking.estimate import Progress
 from cass.benchmarking.jobs import log_to, pause
-from cass.benchmarking.steps import record_error, steps_of, work
+from cass.benchmarking.steps import record_unfinished, work
 from cass.errors import ConfigError
 
 log = logging.getLogger("cass")
@@ -56,7 +56,8 @@ def run_on_slurm(cells: Sequence[Cell], progress: Progress, *, folder: Path, arg
             pause()
             for job, cell in [pair for pair in waiting if pair[0].done()]:
                 waiting.remove((job, cell))
-                _blame(job, cell)
+                where = f"{job.paths.stderr.name} in the folder slurm"
+                record_unfinished(cell, f"The job {job.job_id} ended ({job.state}); see {where}.")
             progress.tick()
     finally:
         for job, _ in waiting:
@@ -82,11 +83,3 @@ def _executor(folder: Path, arguments: dict[str, Any]) -> Any:
     except (NameError, AssertionError, TypeError) as error:
         raise ConfigError(f"--slurm-args {arguments}: {error}", "Mend the arguments.") from None
     return executor
-
-
-def _blame(job: Any, cell: Cell) -> None:
-    """Record why a job ended before its cell was done, where the cell itself does not say."""
-    left = [step for step in steps_of(cell) if not step.done]
-    if left and not any(step.error for step in left):
-        reason = f"job {job.job_id} ended ({job.state})"
-        record_error(cell, left[0].name, f"The {reason}; see {job.paths.stderr.name} in the folder slurm.")

@@ -7,7 +7,7 @@ from cass.data.splits.resolve import write_splits
 from cass.data.store.statistics import channel_statistics
 from cass.files import write_json
 from cass.models.checkpoints import save_branch
-from cass.runs.folder import CHECKPOINTS, SPLITS, SUMMARY, staged, write_start
+from cass.runs.folder import CHECKPOINTS, SPLITS_FILE, SUMMARY, staged, write_start
 from cass.runs.inputs import decode, make_plan
 from cass.training.start import start_branch, uses_image_statistics
 from cass.types import BRANCHES
@@ -37,7 +37,7 @@ def write_starting_run(config: PretrainConfig) -> None:
     bits = 8 * inputs.images.array.dtype.itemsize
     with staged(config.out) as folder:
         write_start(folder, config)
-        write_splits(folder / SPLITS, plan.manifest, plan.splits, plan.digests)
+        write_splits(folder / SPLITS_FILE, plan.manifest, plan.splits, plan.digests)
         (folder / CHECKPOINTS).mkdir()
         for name in BRANCHES:
             branch = start_branch(config, name)

@@ -122,6 +122,18 @@ def record_error(cell: Cell, name: str, message: str) -> None:
     write_text(path, message.rstrip() + "\n")
 
 
+def record_unfinished(cell: Cell, reason: str) -> None:
+    """Keep why the work on a cell ended early, unless one of its steps says so itself.
+
+    Args:
+        cell: The cell.
+        reason: One line.
+    """
+    left = [step for step in steps_of(cell) if not step.done]
+    if left and not any(step.error for step in left):
+        record_error(cell, left[0].name, reason)
+
+
 def _error_file(cell: Cell, name: str) -> Path:
     return cell.folder / ERRORS / f"{name}.txt"
 
@@ -133,9 +145,9 @@ def _try(step: Step) -> bool:
     started = time.monotonic()
     try:
         if step.tuning is None:
-            _pretrain(step.cell)
+            _pretrain_cell(step.cell)
         else:
-            _finetune(step, step.tuning)
+            _finetune_cell(step, step.tuning)
     except CassError as error:
         record_error(step.cell, step.name, str(error))
         log.error("Failed: %s", error)
@@ -149,7 +161,7 @@ def _try(step: Step) -> bool:
     return True
 
 
-def _pretrain(cell: Cell) -> None:
+def _pretrain_cell(cell: Cell) -> None:
     """Pretrain from the last whole epoch on, or write the start."""
     from cass.benchmarking.starting_run import write_starting_run
     from cass.workflows.pretrain import run_pretrain
@@ -176,7 +188,7 @@ def _continues(cell: Cell) -> bool:
     return all(getattr(before, key) == getattr(cell.config, key) for key in places)
 
 
-def _finetune(step: Step, tuning: Tuning) -> None:
+def _finetune_cell(step: Step, tuning: Tuning) -> None:
     """Fine-tune and evaluate; only the results stay."""
     from cass.workflows.evaluate import run_evaluate
     from cass.workflows.finetune import run_finetune

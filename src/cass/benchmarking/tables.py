@@ -11,7 +11,7 @@ from cass.reports.tables import Cells, percent
 if TYPE_CHECKING:
     import pandas as pd
 
-IMAGES = {"test": "test", "val": "validation"}
+SPLIT_WORDS = {"test": "test", "val": "validation"}
 
 
 def result_tables(outcome: Outcome) -> list[Cells]:
@@ -69,12 +69,13 @@ def _watch(rows: pd.DataFrame) -> list[str]:
 
 
 def _missing_lines(outcome: Outcome) -> list[str]:
-    """Say what is missing and why, seeds of the same reason together."""
+    """List what is missing and why, one line per reason for all its seeds."""
     found: dict[tuple[str, str], list[str]] = {}
     for entry in outcome.missing:
-        setting = describe((entry.network, entry.protocol, entry.batch_size, entry.epochs))
-        where = f"{entry.data}, {entry.method}, {share(entry.label_fraction)} of the labels, {setting}"
-        found.setdefault((where, entry.reason), []).append(str(entry.seed))
+        place = entry.place
+        setting = describe((place.network, place.protocol, place.batch_size, place.epochs))
+        where = f"{place.data}, {place.method}, {share(place.label_fraction)} of the labels, {setting}"
+        found.setdefault((where, entry.reason), []).append(str(place.seed))
     return [
         f"- {where}, seed{'s' if len(seeds) > 1 else ''} {', '.join(seeds)}: {reason}"
         for (where, reason), seeds in found.items()
@@ -85,7 +86,7 @@ def tables_markdown(outcome: Outcome) -> str:
     """Draw all tables in Markdown."""
     parts = [
         f"# {outcome.name}",
-        f"Balanced accuracy on the {IMAGES[outcome.split]} images in %: mean over seeds [95% t-interval over "
+        f"Balanced accuracy on the {SPLIT_WORDS[outcome.split]} images in %: mean over seeds [95% t-interval over "
         "seeds]. The intervals tell how much a repetition with other seeds would vary, not how other patients "
         "would. No interval: one seed.",
     ]

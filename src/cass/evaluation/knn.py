@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cass.evaluation.metrics import balanced_accuracy
 from cass.types import Task
 
-CHUNK = 1024
+QUERIES_PER_CHUNK = 1024
 TIE_BREAK = 1e-6
 
 
@@ -38,12 +38,12 @@ def knn_balanced_accuracy(
     unit_bank, unit_queries = _unit(bank), _unit(queries)
     k = min(k, len(bank))
     votes = np.empty((len(queries), bank_targets.shape[1]))
-    for start in range(0, len(queries), CHUNK):
-        similarity = unit_queries[start : start + CHUNK] @ unit_bank.T  # (q, M)
+    for start in range(0, len(queries), QUERIES_PER_CHUNK):
+        similarity = unit_queries[start : start + QUERIES_PER_CHUNK] @ unit_bank.T  # (q, M)
         nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
         labels = bank_targets[nearest].astype(np.float64)  # (q, k, K)
         closeness = np.take_along_axis(similarity, nearest, axis=1)[:, :, None]
-        votes[start : start + CHUNK] = (labels + TIE_BREAK * labels * closeness).mean(axis=1)
+        votes[start : start + QUERIES_PER_CHUNK] = (labels + TIE_BREAK * labels * closeness).mean(axis=1)
     return balanced_accuracy(votes, query_targets, task=task)
 
 

@@ -103,7 +103,7 @@ def fit_probe(
     # processors have other work too.
     with threadpool_limits(1, user_api="blas"):
         if len(held_features):
-            penalty, (coefficients, bias), losses = _choose(fits, held_features, validation_targets)
+            penalty, (coefficients, bias), losses = _choose_penalty(fits, held_features, validation_targets)
         else:
             penalty, (coefficients, bias), losses = WITHOUT_VALIDATION, fits.at(WITHOUT_VALIDATION), {}
     if rotation is not None:
@@ -124,7 +124,7 @@ def _reduce(features: Floats) -> tuple[Floats, Floats | None]:
     return left * scale, right.T
 
 
-def _choose(
+def _choose_penalty(
     fits: _Fits, held: Floats, targets: NDArray[np.uint8]
 ) -> tuple[float, tuple[Floats, Floats], dict[float, float]]:
     """Try strengths from the strongest down; returns the best one, its coefficients, and all losses."""

@@ -68,9 +68,9 @@ class ClassificationReport:
             "n_groups": self.n_groups,
             "resamples": self.resamples,
             "seed": self.seed,
-            "metrics": {name: _plain(entry) for name, entry in self.metrics.items()},
+            "metrics": {name: _interval_values(entry) for name, entry in self.metrics.items()},
             "per_class": {
-                label: {name: _plain(entry) for name, entry in entries.items()}
+                label: {name: _interval_values(entry) for name, entry in entries.items()}
                 for label, entries in self.per_class.items()
             },
             "support": self.support,
@@ -79,7 +79,7 @@ class ClassificationReport:
         }
 
 
-def _plain(entry: Interval) -> dict[str, float | None]:
+def _interval_values(entry: Interval) -> dict[str, float | None]:
     values = {"value": entry.value, "low": entry.low, "high": entry.high}
     return {name: None if math.isnan(value) else value for name, value in values.items()}
 

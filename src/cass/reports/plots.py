@@ -10,15 +10,17 @@ import numpy as np
 
 from cass.evaluation.report import ClassificationReport
 from cass.files import whole_file
-from cass.reports.tables import NAMES, WITH, WITHOUT, ResultRow
+from cass.reports.tables import METRIC_NAMES, WITH, WITHOUT, ResultRow
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Okabe & Ito's colours, which people with colour-blindness tell apart.
-COLOURS = {"cnn": "#0072B2", "transformer": "#D55E00", WITH: "#0072B2", WITHOUT: "#7F7F7F"}
+# The colours of Okabe & Ito, which people with colour-blindness can distinguish; in grey the markers differ.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+COLOUR_OF = {"cnn": COLOURS[0], "transformer": COLOURS[1], WITH: COLOURS[0], WITHOUT: COLOURS[-1]}
+MARKER_OF = {"cnn": MARKERS[0], "transformer": MARKERS[1], WITH: MARKERS[0], WITHOUT: MARKERS[1]}
 LOSSES = {"train/loss": "training", "val/loss": "validation (log loss)"}
-MARKERS = {"cnn": "o", "transformer": "s", WITH: "o", WITHOUT: "s"}
 PANELS = {
     "loss": "Loss",
     "spread": "Spread (0 is one point)",
@@ -79,7 +81,7 @@ def plot_pretraining(history: pd.DataFrame, path: Path) -> None:
         for name in columns:
             branch = name.split("/")[0]
             values = history[["epoch", name]].dropna()
-            colour, marker = COLOURS.get(branch, "#333333"), MARKERS.get(branch, "o")
+            colour, marker = COLOUR_OF.get(branch, "#333333"), MARKER_OF.get(branch, "o")
             axis.plot(values["epoch"], values[name], marker=marker, markersize=4, color=colour, label=branch)
         axis.set(title=title, xlabel="epoch")
         axis.xaxis.get_major_locator().set_params(integer=True)
@@ -99,8 +101,8 @@ def plot_fine_tuning(history: pd.DataFrame, path: Path) -> None:
     """
     figure, (losses, score) = make_panels(2)
     for name, colour, marker in (
-        ("train/loss", COLOURS["cnn"], "o"),
-        ("val/loss", COLOURS["transformer"], "s"),
+        ("train/loss", COLOUR_OF["cnn"], "o"),
+        ("val/loss", COLOUR_OF["transformer"], "s"),
     ):
         losses.plot(history["epoch"], history[name], color=colour, marker=marker, markersize=4, label=LOSSES[name])
     losses.set(title="Loss", xlabel="epoch")
@@ -108,7 +110,7 @@ def plot_fine_tuning(history: pd.DataFrame, path: Path) -> None:
     score.plot(
         history["epoch"],
         history["val/balanced_accuracy"],
-        color=COLOURS["transformer"],
+        color=COLOUR_OF["transformer"],
         marker="s",
         markersize=4,
     )
@@ -150,8 +152,8 @@ def plot_label_efficiency(
                 [shift * row.n_labels for row in chosen],
                 values[:, 0],
                 yerr=np.nan_to_num(bars),
-                color=COLOURS[start],
-                marker=MARKERS[start],
+                color=COLOUR_OF[start],
+                marker=MARKER_OF[start],
                 capsize=3,
                 label=start,
             )
@@ -159,7 +161,7 @@ def plot_label_efficiency(
         axis.set_xticks(list(ticks), list(ticks.values()))
         axis.minorticks_off()
         axis.set(title=branch, xlabel="labels", ylim=(0, 1))
-    axes[0].set_ylabel(NAMES.get(metric, metric))
+    axes[0].set_ylabel(METRIC_NAMES.get(metric, metric))
     axes[0].legend(frameon=False, loc="lower right")
     figure.suptitle(f"{title} (95% intervals)")
     save_figure(figure, path)
@@ -178,7 +180,7 @@ def plot_confusion(report: ClassificationReport, path: Path) -> None:
     places = np.arange(len(report.classes))
     if report.task == "multilabel":
         for shift, (name, colour) in zip(
-            (-0.2, 0.2), (("recall", COLOURS["cnn"]), ("precision", COLOURS["transformer"])), strict=True
+            (-0.2, 0.2), (("recall", COLOUR_OF["cnn"]), ("precision", COLOUR_OF["transformer"])), strict=True
         ):
             values = [report.per_class[label][name].value for label in report.classes]
             axis.bar(places + shift, np.nan_to_num(values), width=0.4, color=colour, label=name)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WITH, WITHOUT = "cass pretraining", "no pretraining"
-NAMES = {
+METRIC_NAMES = {
     "balanced_accuracy": "balanced accuracy",
     "accuracy": "accuracy",
     "macro_auroc": "AUROC (macro)",
@@ -139,7 +139,7 @@ def comparison(rows: Sequence[ResultRow], *, metric: str = "balanced_accuracy") 
         gain = changed.get((fraction, branch))
         texts.append(percent(gain, sign="+") if gain else "-")
         lines.append([f"{100 * fraction:g}% ({there[0].n_labels})", branch, *texts])
-    title = f"{NAMES.get(metric, metric).capitalize()} on the test images, % [95% interval]"
+    title = f"{METRIC_NAMES.get(metric, metric).capitalize()} on the test images, % [95% interval]"
     return Cells(title, ["labels", "branch", WITH, WITHOUT, "difference"], lines)
 
 
@@ -147,7 +147,7 @@ def overall(report: ClassificationReport) -> Cells:
     """Lay out the overall metrics of a report, in percent."""
     unit = f"{report.n_groups} groups" if report.n_groups is not None else f"{report.n_images} images"
     title = f"{report.n_images} images; 95% intervals from {report.resamples} resamples of {unit}"
-    rows = [[NAMES[name], percent(entry)] for name, entry in report.metrics.items()]
+    rows = [[METRIC_NAMES[name], percent(entry)] for name, entry in report.metrics.items()]
     return Cells(title, ["metric", "% [95% interval]"], rows)
 
 

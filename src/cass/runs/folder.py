@@ -17,7 +17,7 @@ from cass.config.base import Settings, build_config, to_yaml
 from cass.errors import OutputError
 from cass.files import whole_folder, write_json, write_text
 
-CONFIG, SUMMARY, ENVIRONMENT, SPLITS, METRICS = (
+CONFIG, SUMMARY, ENVIRONMENT, SPLITS_FILE, METRICS = (
     "config.yaml",
     "summary.json",
     "environment.json",
@@ -28,7 +28,7 @@ CHECKPOINTS, LAST = "checkpoints", "last.ckpt"
 RESOLVED = "resolved.json"
 PACKAGES = ("torch", "torchvision", "timm", "lightning", "numpy", "scipy", "scikit-learn", "pandas", "pydantic")
 
-C = TypeVar("C", bound=Settings)
+SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
 def check_free(out: Path, *, option: str = "--out") -> None:
@@ -108,7 +108,7 @@ def environment() -> dict[str, Any]:
     }
 
 
-def read_config(run: Path, kind: type[C], *, written_by: str) -> C:
+def read_config(run: Path, kind: type[SettingsT], *, written_by: str) -> SettingsT:
     """Read the configuration of a run folder.
 
     Args:

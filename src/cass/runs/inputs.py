@@ -112,11 +112,11 @@ def make_plan(
     resolved = resolve_splits(manifest, digests=digests, seed=seed, known=known)
     plan = Plan(manifest, digests, resolved.splits, resolved.source, resolved.leaks)
     if announce:
-        _announce(plan, resolved.notes)
+        _log_plan(plan, resolved.notes)
     return plan
 
 
-def _announce(plan: Plan, notes: Sequence[str]) -> None:
+def _log_plan(plan: Plan, notes: Sequence[str]) -> None:
     """Log what the set holds, how it is split, and what is worth knowing about it."""
     manifest = plan.manifest
     kind = "generated images (drawn by cass, not patients)" if manifest.generated else "images"

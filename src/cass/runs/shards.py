@@ -18,7 +18,7 @@ SHARD_ROWS = 4096
 """Rows of the image list that one shard covers: shard k those from ``k * SHARD_ROWS`` on."""
 
 JOB = "_job.json"  # readers of Parquet folders pass over names that begin with _ or .
-FORMAT = "cass-shards-1"
+SHARD_FORMAT = "cass-shards-1"
 _CORRUPT = b"cass.corrupt"
 _WORDS = {
     "format": "another version of cass",
@@ -143,7 +143,7 @@ def open_shards(folder: Path, job: dict[str, Any], *, schema: Any, resume: bool)
     Raises:
         OutputError: There are shards and ``resume`` is false, or they are of another job.
     """
-    job = {"format": FORMAT, "shard_rows": SHARD_ROWS, "columns": schema.names} | job
+    job = {"format": SHARD_FORMAT, "shard_rows": SHARD_ROWS, "columns": schema.names} | job
     shards = Shards(folder, images=job["images"], schema=schema, rows=SHARD_ROWS)
     if holds_shards(folder):
         if not resume:

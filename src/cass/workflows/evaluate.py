@@ -18,7 +18,7 @@ from cass.errors import DataError
 from cass.evaluation.probabilities import probabilities
 from cass.evaluation.report import ClassificationReport, classification_report
 from cass.files import write_json, write_text
-from cass.runs.folder import SPLITS, staged, write_start
+from cass.runs.folder import SPLITS_FILE, staged, write_start
 from cass.runs.inference import infer, load_branches
 from cass.runs.inputs import Plan, kept_images, make_plan
 from cass.runs.predictions import finetuned_summary, prediction_table, thresholds_of
@@ -138,7 +138,7 @@ def _split_images(config: EvaluateConfig, *, classes: tuple[str, ...]) -> tuple[
         config.labels,
         label_columns=config.label_columns,
         seed=config.seed,
-        known=read_splits(config.run / SPLITS),
+        known=read_splits(config.run / SPLITS_FILE),
         announce=False,
     )
     rows = np.flatnonzero((plan.splits == config.split) & plan.manifest.labelled)

@@ -15,14 +15,14 @@ from cass.config.base import build_config
 from cass.config.finetune import FinetuneConfig
 from cass.config.pretrain import PretrainConfig
 from cass.data.splits.fractions import label_subset
-from cass.data.splits.resolve import check_classes, read_splits, write_splits
+from cass.data.splits.resolve import read_splits, require_training_images, write_splits
 from cass.errors import DataError, OutputError
 from cass.files import write_json, write_text
 from cass.models.backbones import Branch
 from cass.models.checkpoints import load_branch
 from cass.runs.folder import (
     CHECKPOINTS,
-    SPLITS,
+    SPLITS_FILE,
     SUMMARY,
     branch_files,
     check_free,
@@ -83,14 +83,14 @@ def run_finetune(config: FinetuneConfig) -> FinetuneResult:
         config.labels,
         label_columns=config.label_columns,
         seed=config.seed,
-        known=read_splits(config.run / SPLITS),
+        known=read_splits(config.run / SPLITS_FILE),
     )
     guard(plan, source=config.labels, allow_leakage=config.allow_leakage)
     inputs, train = _labelled_images(config, pretraining, plan)
     manifest = inputs.manifest
     with staged(config.out) as folder:
         write_start(folder, config)
-        write_splits(folder / SPLITS, plan.manifest, plan.splits, plan.digests)
+        write_splits(folder / SPLITS_FILE, plan.manifest, plan.splits, plan.digests)
         (folder / CHECKPOINTS).mkdir()
         write_text(folder / "labelled_images.txt", "".join(f"{manifest.images[row]}\n" for row in train))
         tuned = {
@@ -153,7 +153,7 @@ def _labelled_images(
     manifest = plan.manifest
     if not manifest.classes:
         raise DataError(f"{config.labels} has no labels", "Fill the column 'label', or name --label-columns.")
-    check_classes(manifest, plan.splits)
+    require_training_images(manifest, plan.splits)
     labelled = np.flatnonzero((plan.splits == "train") & manifest.labelled)
     validation = np.flatnonzero((plan.splits == "val") & manifest.labelled)
     if not len(validation):

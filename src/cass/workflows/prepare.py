@@ -74,22 +74,22 @@ def prepare(kind: str, source: str | Path, **settings: Any) -> PreparedSet | Pre
 
 def run_isic2019(config: PrepareSetConfig) -> PreparedSet:
     """Read the training set of ISIC 2019."""
-    return _save(config, lambda: read_isic2019(config.folder))
+    return _write_set(config, lambda: read_isic2019(config.folder))
 
 
 def run_dermofit(config: PrepareSetConfig) -> PreparedSet:
     """Read the Dermofit library."""
-    return _save(config, lambda: read_dermofit(config.folder))
+    return _write_set(config, lambda: read_dermofit(config.folder))
 
 
 def run_brain_tumor_mri(config: PrepareSetConfig) -> PreparedSet:
     """Read the brain-tumour MRI set."""
-    return _save(config, lambda: read_brain_tumor_mri(config.folder))
+    return _write_set(config, lambda: read_brain_tumor_mri(config.folder))
 
 
 def run_multilabel(config: PrepareMultilabelConfig) -> PreparedSet:
     """Read a folder and a table of findings."""
-    return _save(
+    return _write_set(
         config,
         lambda: read_multilabel(
             config.folder,
@@ -144,7 +144,7 @@ def _may_be_dicom(manifest: Manifest, row: int) -> bool:
     return suffix in ("", *DICOM_SUFFIXES)
 
 
-def _save(config: PrepareSetConfig, read: Callable[[], Prepared]) -> PreparedSet:
+def _write_set(config: PrepareSetConfig, read: Callable[[], Prepared]) -> PreparedSet:
     """Read a set and write its CSV."""
     out = config.out or config.folder / "labels.csv"
     if out.suffix.lower() != ".csv":

@@ -34,7 +34,7 @@ from cass.runs.folder import (
     LAST,
     METRICS,
     RESOLVED,
-    SPLITS,
+    SPLITS_FILE,
     SUMMARY,
     check_free,
     read_config,
@@ -121,7 +121,7 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
     kind = find_method(config.method, config.objective)
     names = branch_names(kind, config.method, config.branch)
     out = config.out
-    known = read_splits(out / SPLITS) if (out / SPLITS).is_file() else None
+    known = read_splits(out / SPLITS_FILE) if (out / SPLITS_FILE).is_file() else None
     plan = make_plan(config.data, label_columns=config.label_columns, seed=config.seed, known=known)
     guard(plan, source=config.data, allow_leakage=config.allow_leakage)
     rows = plan.rows("train", "val")
@@ -154,7 +154,7 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
     if main:
         out.mkdir(parents=True, exist_ok=True)
         write_start(out, config)
-        write_splits(out / SPLITS, plan.manifest, plan.splits, plan.digests)
+        write_splits(out / SPLITS_FILE, plan.manifest, plan.splits, plan.digests)
         how = optimization(config, method, batch_size=batch_size, images=len(train))
         if how.lr < method.optimization.lr and config.lr is None:
             log.info(_GENTLE, how.lr, method.optimization.lr)

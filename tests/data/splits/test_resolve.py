@@ -10,7 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cass.data.manifest.manifest import Manifest, load_manifest
-from cass.data.splits.resolve import check_classes, make_splits, read_splits, resolve_splits, write_splits
+from cass.data.splits.resolve import (
+    make_splits,
+    read_splits,
+    require_training_images,
+    resolve_splits,
+    write_splits,
+)
 from cass.errors import DataError, OutputError
 from cass.types import SPLITS
 
@@ -250,8 +256,8 @@ def test_a_label_only_in_the_test_split(write_csv: Write) -> None:
     manifest = _manifest(write_csv, ["a.png,x,,train", "b.png,x,,val", "c.png,rare,,test"])
     assert manifest.splits is not None
     with pytest.raises(DataError, match=r"In list\.csv the label 'rare' only occurs in the test split"):
-        check_classes(manifest, manifest.splits, name="list.csv")
-    check_classes(manifest.subset([0, 1]), manifest.splits[:2])
+        require_training_images(manifest, manifest.splits, name="list.csv")
+    require_training_images(manifest.subset([0, 1]), manifest.splits[:2])
 
 
 def test_real_sets_can_be_split_again() -> None:

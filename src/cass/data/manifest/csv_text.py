@@ -13,12 +13,12 @@ import numpy as np
 from cass.data.manifest.manifest import Manifest
 
 
-def manifest_csv(manifest: Manifest, *, folder: Path, label_columns: Sequence[str] = ()) -> str:
+def manifest_csv(manifest: Manifest, *, folder: Path | None, label_columns: Sequence[str] = ()) -> str:
     """Write a manifest as CSV.
 
     Args:
         manifest: N images.
-        folder: Folder that the CSV will lie in, which its paths are relative to.
+        folder: Folder of the CSV, which its paths are relative to; None writes full paths.
         label_columns: 0/1 columns to write labels in; empty writes one column ``label``.
 
     Returns:
@@ -30,7 +30,9 @@ def manifest_csv(manifest: Manifest, *, folder: Path, label_columns: Sequence[st
     given = {"group": manifest.groups, "split": manifest.splits}
     belongings = {name: cells for name, cells in given.items() if cells is not None}
     writer.writerow(["image", *labels, *belongings, *manifest.metadata])
-    root = os.path.relpath(manifest.root.resolve(), folder.resolve())
+    root = str(manifest.root.resolve())
+    if folder is not None:
+        root = os.path.relpath(root, folder.resolve())
     others = manifest.metadata.to_numpy(dtype=np.str_)
     for row, image in enumerate(manifest.images):
         line = [os.path.normpath(os.path.join(root, image)).replace(os.sep, "/")]

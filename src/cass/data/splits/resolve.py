@@ -125,7 +125,7 @@ def resolve_splits(
     return ResolvedSplits(inherited, "run", tuple(notes))
 
 
-def check_classes(manifest: Manifest, splits: NDArray[np.str_], *, name: str = "the data") -> None:
+def require_training_images(manifest: Manifest, splits: NDArray[np.str_], *, name: str = "the data") -> None:
     """Make sure that every class that occurs has a labelled training image.
 
     Args:
