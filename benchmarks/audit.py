@@ -1,7 +1,7 @@
-"""Audit many generated images: time, and memory at its peak.
+"""Audit many generated images: time and peak memory.
 
-Draws different pictures of 256 px, saves them as JPEG, and runs `cass audit` on them as a process of its own.
-Linux only (it reads the peak from the operating system).
+Draws different images of 256 px, saves them as JPEG, and runs `cass audit` on them in a separate process.
+Linux only (it reads the peak memory from the operating system).
 Usage: python benchmarks/audit.py [--images 25000] [--folder DIR]
 """
 
@@ -24,7 +24,7 @@ CLASSES = ("a", "b", "c", "d")
 
 
 def draw(folder: Path, count: int) -> Path:
-    """Draw pictures of smooth noise, ten a patient, and list them."""
+    """Draw images of smooth noise, ten per patient, and list them in a CSV."""
     (folder / "images").mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     with (folder / "labels.csv").open("w", newline="") as file:
@@ -39,7 +39,7 @@ def draw(folder: Path, count: int) -> Path:
 
 
 def main() -> None:
-    """Draw, audit, and print what it took."""
+    """Draw, audit, and print time and peak memory."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=25_000)
     parser.add_argument("--folder", type=Path, default=None)

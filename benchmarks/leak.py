@@ -1,8 +1,8 @@
-"""What a leak is worth: the same networks and the same images, split at random and split safely.
+"""What leakage is worth: the same networks and the same images, split at random and split safely.
 
-Writes two lists of the same images: one that knows nothing of groups, and one whose groups join patients, copies
-and near-duplicates. cass splits each anew for every seed; linear probes of the pretrained networks are compared on
-the test images of each.
+Writes two lists of the same images: one without groups, and one whose groups join patients, copies and
+near-duplicates. cass splits each list anew for every seed; linear probes of the pretrained networks are compared
+on the test images of each.
 Usage: python benchmarks/leak.py [--data ../shared/data/brain-tumour-mri/labels.csv] [--out runs/leak] [--jobs N]
 """
 
@@ -31,7 +31,7 @@ WEIGHTS = {
 
 
 def write_lists(source: Path, folder: Path) -> None:
-    """Write the list without groups and the one whose groups hold all that belongs together."""
+    """Write the list without groups and the list with joined groups."""
     manifest = load_manifest(source)
     facts = facts_of_set(manifest)
     codes = joined_groups(manifest, facts)

@@ -1,8 +1,8 @@
-"""The search behind the default objective: it beside other objectives and beside itself with parts left out.
+"""The search for the default objective: comparisons with other objectives, and ablations.
 
-What is compared stands in search.yaml; the objectives that lost, and the ablations, are defined here and nowhere
-in cass. All of them start as the default one does, unless their name says otherwise: pretrained batch statistics
-kept, lower layers slower, heads fitted to the joint targets before the first step.
+The comparisons are listed in search.yaml. The rejected objectives and the ablations are defined here and are not
+part of cass. Unless the name says otherwise, each starts like the default: pretrained batch-norm statistics are
+kept, lower layers have a lower learning rate, and heads are fitted to the joint targets before the first step.
 Usage: python benchmarks/search.py [--out runs/search] [--jobs N]
 """
 
@@ -28,7 +28,7 @@ SPREAD = 0.05
 
 @METHODS.register("random-heads")
 class RandomHeads(CASS):
-    """The heads start from random numbers instead of from the fit."""
+    """The heads are randomly initialised instead of fitted."""
 
     def begin(self, embeddings, describe):
         heads = copy.deepcopy(self.heads.state_dict())
@@ -38,7 +38,7 @@ class RandomHeads(CASS):
 
 @METHODS.register("batch-statistics")
 class BatchStatistics(CASS):
-    """Batch norms use each batch, pretrained or not."""
+    """Batch norm uses batch statistics, pretrained or not."""
 
     def train(self, mode: bool = True):
         return nn.Module.train(self, mode)
@@ -46,7 +46,7 @@ class BatchStatistics(CASS):
 
 @METHODS.register("unprotected")
 class Unprotected(RandomHeads, BatchStatistics):
-    """Random heads and batch statistics; search.yaml takes the rates by layer away too."""
+    """Random heads and batch statistics; search.yaml also removes the layer-wise learning rates."""
 
 
 @METHODS.register("two-views")
@@ -62,7 +62,7 @@ class TwoViews(CASS):
 
 @METHODS.register("transformer-targets")
 class TransformerTargets(CASS):
-    """The targets are made of the Transformer's embeddings alone."""
+    """The targets are computed from the Transformer's embeddings alone."""
 
     def begin(self, embeddings, describe):
         super().begin(embeddings, describe)
@@ -73,7 +73,7 @@ class TransformerTargets(CASS):
 
 @METHODS.register("network-targets")
 class NetworkTargets(CASS):
-    """The targets are made of both branches' embeddings, even those of random numbers."""
+    """The targets are computed from both branches' embeddings, even if randomly initialised."""
 
     def begin(self, embeddings, describe):
         super().begin(embeddings, describe)
@@ -84,7 +84,7 @@ class NetworkTargets(CASS):
 
 @METHODS.register("own-targets")
 class OwnTargets(CASS):
-    """Each branch is taught its own start alone: what the other branch adds is left out."""
+    """Each branch predicts its own initial embeddings only, without those of the other branch."""
 
     def begin(self, embeddings, describe):
         super().begin(embeddings, describe)
@@ -106,7 +106,7 @@ class OwnTargets(CASS):
 
 
 class Live(CASS):
-    """The branches' outputs of the moment are compared with each other; nothing is fixed."""
+    """The current outputs of the branches are compared with each other; there are no fixed targets."""
 
     def forward(self, views, rows):
         (view,) = views
@@ -119,7 +119,7 @@ class Live(CASS):
 
 @METHODS.register("live-cosine")
 class LiveCosine(Live):
-    """The published loss: no term for the spread."""
+    """The published loss: no spread term."""
 
     def compare(self, first, second):
         return cass_loss(first, second)
@@ -127,7 +127,7 @@ class LiveCosine(Live):
 
 @METHODS.register("live-sigreg")
 class LiveSIGReg(Live):
-    """The published loss, and projections drawn to an isotropic Gaussian."""
+    """The published loss with SIGReg, which pulls the outputs towards an isotropic Gaussian."""
 
     def __init__(self, config, branches):
         super().__init__(config, branches)
@@ -171,7 +171,7 @@ def fit_heads(method: CASS, embeddings: dict[str, Tensor]) -> None:
 
 
 def main() -> None:
-    """Run what search.yaml says, with what is registered here."""
+    """Run search.yaml with the methods registered here."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("runs/search"))
     parser.add_argument("--jobs", type=int)

@@ -1,9 +1,9 @@
-"""Embed many tiny images in one command: speed, memory over time, and a SIGKILL midway.
+"""Embed many tiny images with one command: speed, memory over time, and a SIGKILL halfway.
 
-Draws a few thousand different PNG images, hard-links them into nested folders up to the number asked for, saves a
-pair of tiny random networks as a run, and runs `cass embed` on them as a process of its own. Halfway the process
-is killed with SIGKILL and resumed. Then the file is checked: a row for each image, each name once, and embeddings
-that equal those computed directly. Linux only (it reads /proc).
+Draws a few thousand different PNG images, hard-links them into nested folders up to the requested number, saves a
+pair of tiny, randomly initialised networks as a run, and runs `cass embed` on them in a separate process. Halfway,
+the process is killed with SIGKILL and resumed. Then the file is checked: one row per image, each name once, and
+embeddings equal to those computed directly. Linux only (it reads /proc).
 Usage: python benchmarks/stream.py [--images 1000000] [--distinct 2000] [--folder DIR]
 """
 
@@ -44,23 +44,23 @@ SPECS = {
 
 @dataclass
 class Part:
-    """What one process did.
+    """Time and memory of one process.
 
     Attributes:
-        seconds: From its start to its end.
-        samples: Share of all shards done, and memory in MiB, over time.
+        seconds: Wall-clock time.
+        samples: Fraction of all shards done, and memory in MiB, over time.
     """
 
     seconds: float
     samples: list[tuple[float, float]]
 
     def peak(self, share: float = 1.0) -> float:
-        """Return the most memory up to a share of the shards, in MiB."""
+        """Return the peak memory up to a fraction of the shards, in MiB."""
         return max(memory for done, memory in self.samples if done <= share)
 
 
 def draw(folder: Path, *, images: int, distinct: int) -> None:
-    """Draw the distinct images, and link them until there are enough."""
+    """Draw the distinct images, and hard-link them up to the requested number."""
     rng = np.random.default_rng(0)
     sources = []
     (folder / ".distinct").mkdir(parents=True)
@@ -78,14 +78,14 @@ def draw(folder: Path, *, images: int, distinct: int) -> None:
 
 
 def save_run(run: Path) -> None:
-    """Save random branches as cass pretrain does."""
+    """Save randomly initialised branches as cass pretrain does."""
     (run / "checkpoints").mkdir(parents=True)
     for name in BRANCHES:
         save_branch(build_branch(SPECS[name], seed=0), run / "checkpoints" / f"{name}.safetensors")
 
 
 def embed(line: list[str], *, parts: Path, shards: int, kill_at: float | None) -> Part:
-    """Run the command, watch its memory, and kill it where asked."""
+    """Run the command, sample its memory, and kill it at the given fraction, if any."""
     begun, samples = time.perf_counter(), list[tuple[float, float]]()
     process = subprocess.Popen([sys.executable, "-c", "from cass.cli import main; main()", *line])
     while process.poll() is None:
@@ -107,11 +107,11 @@ def embed(line: list[str], *, parts: Path, shards: int, kill_at: float | None) -
 
 
 def check(file: Path, *, images: Path, count: int, run: Path) -> float:
-    """Check the rows and names; return the greatest difference of a sample to embeddings computed directly."""
+    """Check rows and names; return the largest difference of a sample from embeddings computed directly."""
     table = pq.ParquetFile(file)
     names = table.read(columns=["image"])["image"].to_pylist()
     assert len(names) == count, f"{len(names)} rows for {count} images"
-    assert len(set(names)) == count, "an image is there twice"
+    assert len(set(names)) == count, "an image occurs twice"
     branches = {name: load_branch(run / "checkpoints" / f"{name}.safetensors").eval() for name in BRANCHES}
     rng, difference = np.random.default_rng(1), 0.0
     for group in rng.integers(0, table.num_row_groups, SAMPLE // 10):
@@ -131,7 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=1_000_000)
     parser.add_argument("--distinct", type=int, default=2000)
-    parser.add_argument("--folder", type=Path, help="where to work; left out: a temporary folder")
+    parser.add_argument("--folder", type=Path, help="working folder; default: a temporary folder")
     options = parser.parse_args()
     if options.folder is not None:
         options.folder.mkdir(parents=True, exist_ok=True)
@@ -150,13 +150,13 @@ def main() -> None:
         whole = max(first.peak(), second.peak())
         rows = {
             "images": str(options.images),
-            "images/s, both starts included": f"{options.images / seconds:.0f}",
+            "images/s, including both starts": f"{options.images / seconds:.0f}",
             "peak memory up to 10%": f"{first.peak(0.1):.0f} MiB",
             "peak memory up to 50%": f"{first.peak(0.5):.0f} MiB",
             "killed at, then resumed": f"{first.samples[-1][0]:.0%}",
-            "peak memory up to 100%": f"{whole:.0f} MiB (joining the shards included)",
+            "peak memory up to 100%": f"{whole:.0f} MiB (including joining the shards)",
             "rows, each image once": str(options.images),
-            f"greatest difference of {SAMPLE} images": f"{difference:.1e}",
+            f"largest difference of {SAMPLE} images": f"{difference:.1e}",
         }
         for title, value in rows.items():
             print(f"{title:34} {value}")

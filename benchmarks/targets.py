@@ -1,6 +1,6 @@
-"""Hold the small benchmark against what cass promises, and say what is met and what is missed.
+"""Check the results of the small benchmark against the targets of cass: which are met, and which are missed.
 
-Reads runs.csv and pretraining.csv of `cass benchmark benchmarks/small.yaml`, writes targets.md beside them.
+Reads runs.csv and pretraining.csv of `cass benchmark benchmarks/small.yaml`, and writes targets.md next to them.
 Usage: python benchmarks/targets.py runs/small
 """
 
@@ -25,12 +25,12 @@ DINO_GAINS = (3.8, 5.9, 10.1)  # points at 1%, 10% and 100% of the labels
 DINO_TIME = 0.31
 LOSS = -1.0  # points
 RANK = 0.5
-REDRAWN = "blood-cells-redrawn"  # the images of blood-cells once more: no part of any mean
+REDRAWN = "blood-cells-redrawn"  # the images of blood-cells again: not part of any mean
 STARTS = {"cass": "none", "cass-untrained": "random"}
 
 
 class Results:
-    """Linear probes of both branches, and the pretrainings, of one benchmark."""
+    """Linear probes of both branches, and the pretraining runs, of one benchmark."""
 
     def __init__(self, folder: Path) -> None:
         runs = pd.read_csv(folder / "runs.csv")
@@ -43,14 +43,14 @@ class Results:
     def of(
         self, method: str, *, batch: int = 16, epochs: int | None = None, data: str | None = None
     ) -> pd.DataFrame:
-        """Return a row for each cell and a column for each seed, at the main number of epochs unless told."""
+        """Return a row per cell and a column per seed; the default is the main number of epochs."""
         rows = self.runs[(self.runs["method"] == method) & (self.runs["batch_size"] == batch)]
         wanted = rows["data"].map(self.epochs) if epochs is None else epochs
         rows = rows[(rows["epochs"] == wanted) & (rows["data"] == data if data else rows["data"] != REDRAWN)]
         return rows.pivot_table(index=CELL, columns="seed", values="value")
 
     def seconds(self, method: str, data: str, *, an_epoch: bool = False) -> float:
-        """Return the mean time of a pretraining of both branches, or of one epoch of it."""
+        """Return the mean time to pretrain both branches, or the mean time per epoch."""
         rows = self.pretrainings[(self.pretrainings["method"] == method) & (self.pretrainings["data"] == data)]
         rows = rows[(rows["batch_size"] == 16) & (rows["epochs"] == self.epochs[data])]
         rows = rows.drop_duplicates("cell")
@@ -58,7 +58,7 @@ class Results:
 
 
 def compare(first: pd.DataFrame, second: pd.DataFrame, **where: object) -> Difference | None:
-    """Compare means over the cells that both have, seed by seed."""
+    """Compare means over the cells that both have, paired by seed."""
     for key, value in where.items():
         first, second = (table[table.index.get_level_values(key) == value] for table in (first, second))
     cells, seeds = first.index.intersection(second.index), first.columns.intersection(second.columns)
@@ -79,7 +79,7 @@ def met(yes: bool | None) -> str:
 
 
 def collapse(results: Results) -> Cells:
-    """What each pretraining left of the start's rank, and of its linear probe on all labels."""
+    """How much each pretraining run kept of the initial effective rank and of the linear probe."""
     lines = []
     every = results.pretrainings[results.pretrainings["method"].isin(STARTS)]
     for (method, data, batch, epochs), rows in every.groupby(
@@ -104,29 +104,29 @@ def collapse(results: Results) -> Cells:
         "epochs",
         "branch",
         "collapsed",
-        "rank, least share",
+        "rank kept, minimum",
         "probe at 100%",
         "target",
     ]
-    title = f"No collapse: at least {RANK} of the start's rank left, at most a point of its probe at 100% lost"
+    title = f"No collapse: at least {RANK} of the initial rank kept, at most one point lost with all labels"
     return Cells(title, head, lines)
 
 
 def beside_none(results: Results) -> Cells:
-    """How pretraining compares with the same start untouched, in the mean over data sets."""
+    """How pretraining compares with no pretraining, averaged over datasets."""
     first, second = results.of("cass"), results.of("none")
     whole = compare(first, second)
-    lines = [["everything", points(whole), met(whole and whole.low > 0)]]
+    lines = [["overall", points(whole), met(whole and whole.low > 0)]]
     for fraction in FRACTIONS:
         for branch in ("cnn", "transformer"):
             found = compare(first, second, branch=branch, label_fraction=fraction)
             lines.append([f"{branch}, {fraction:.0%}", points(found), met(found and found.mean > 0)])
-    title = "Better than no pretraining: means over data sets, the interval of everything clear of zero"
+    title = "Better than no pretraining: means over datasets, the interval of the overall mean above zero"
     return Cells(title, ["where", "difference", "target"], lines)
 
 
 def each_cell(results: Results, data: str | None = None) -> Cells:
-    """How pretraining compares with the same start untouched, cell by cell."""
+    """How pretraining compares with no pretraining, cell by cell."""
     first, second = results.of("cass", data=data), results.of("none", data=data)
     cells = first.index.intersection(second.index)
     found = [compare(first.loc[[cell]], second.loc[[cell]]) for cell in cells]
@@ -137,13 +137,13 @@ def each_cell(results: Results, data: str | None = None) -> Cells:
             verdict = conclusion(entry, float(p))
             place = [name, branch, f"{fraction:.0%}"]
             lines.append([*place, points(entry), f"{p:.3f}", verdict, met(verdict != "worse")])
-    title = "Never significantly worse than no pretraining: each cell"
+    title = "Not significantly worse than no pretraining: each cell"
     head = ["data", "branch", "labels", "difference", "corrected p", "cass is", "target"]
     return Cells(title if data is None else f"{title} of {data}", head, lines)
 
 
 def beside_dino(results: Results) -> Cells:
-    """How pretraining compares with DINO at each label fraction, and in time."""
+    """How cass compares with DINO at each label fraction, and in time."""
     first, second = results.of("cass"), results.of("dino")
     lines = []
     for fraction, gain in zip(FRACTIONS, DINO_GAINS, strict=True):
@@ -151,16 +151,16 @@ def beside_dino(results: Results) -> Cells:
         reached = met(found and 100 * found.mean >= gain)
         lines.append([f"gain at {fraction:.0%}, points", f"{gain:+.1f}", points(found), reached])
     for data in second.index.unique("data"):
-        for what, an_epoch in (("whole time", False), ("time an epoch", True)):
+        for what, an_epoch in (("total time", False), ("time per epoch", True)):
             share = results.seconds("cass", data, an_epoch=an_epoch)
             share /= results.seconds("dino", data, an_epoch=an_epoch)
             place = f"{what} on {data}, both branches"
             lines.append([place, f"{DINO_TIME:.2f}", f"{share:.2f}", met(share <= DINO_TIME)])
-    return Cells("Beside DINO, which has half the epochs", ["what", "target", "measured", ""], lines)
+    return Cells("Compared with DINO, which has half the epochs", ["what", "target", "measured", ""], lines)
 
 
 def beside_rivals(results: Results) -> Cells:
-    """How every rival compares in the mean over cells, with its time."""
+    """How cass compares with every other method, averaged over cells, and in time."""
     first, found = results.of("cass"), {}
     for rival in dict.fromkeys(results.pretrainings["method"]):
         second = results.of(rival)
@@ -179,16 +179,16 @@ def beside_rivals(results: Results) -> Cells:
             [rival, data, str(entry.n), points(entry), f"{p:.3f}", verdict, f"{time:.2f}", met(verdict != "worse")]
         )
     head = [
-        "rival",
+        "other method",
         "data",
         "seeds",
-        "cass minus rival",
+        "cass minus other",
         "corrected p",
         "cass is",
-        "time of cass over rival's",
+        "time of cass relative to it",
         "target",
     ]
-    return Cells("No rival significantly better in the mean over cells and label fractions", head, lines)
+    return Cells("No other method significantly better, averaged over cells and label fractions", head, lines)
 
 
 def robustness(results: Results) -> Cells:
@@ -204,7 +204,7 @@ def robustness(results: Results) -> Cells:
         each = [points(compare(*sides, label_fraction=fraction)) for fraction in FRACTIONS]
         lines.append([name, data, points(whole), *each, met(whole and 100 * whole.mean >= LOSS)])
     head = ["change", "data", "all", *(f"{fraction:.0%}" for fraction in FRACTIONS), "target"]
-    return Cells("Batch size and epochs: no more than a point lost", head, lines)
+    return Cells("Batch size and epochs: at most one point lost", head, lines)
 
 
 def main() -> None:
@@ -223,9 +223,9 @@ def main() -> None:
         robustness(results),
     ]
     intro = (
-        "Linear probes of both branches on the test images, balanced accuracy in points. Differences are paired "
-        "by seed: means over data sets and branches within a seed first, then [95% t-interval over seeds]; "
-        "p-values are corrected by Holm's procedure within a table."
+        "Linear probes of both branches on the test images; balanced accuracy in points. Differences are paired "
+        "by seed: averaged over datasets and branches within a seed first, then [95% t-interval over seeds]. "
+        "p-values are corrected with Holm's procedure within a table."
     )
     parts = [f"# {folder.name}: targets", intro]
     parts += [part for table in tables for part in (f"## {table.title}", table.markdown())]

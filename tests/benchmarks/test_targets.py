@@ -46,7 +46,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, list[s
 
 def test_gains_are_means_over_cells_paired_by_seed(said: dict[str, dict[str, list[str]]]) -> None:
     rows = said["Better than no pretraining"]
-    assert rows["everything"][1:] == ["+10.1 [9.9, 10.3]", "met"]
+    assert rows["overall"][1:] == ["+10.1 [9.9, 10.3]", "met"]
     assert len(rows) == 7
 
 
@@ -58,11 +58,11 @@ def test_a_rank_below_half_is_a_miss_without_a_verdict_of_collapse(said: dict[st
 
 
 def test_dino_is_compared_in_gain_and_time(said: dict[str, dict[str, list[str]]]) -> None:
-    rows = said["Beside DINO, which has half the epochs"]
+    rows = said["Compared with DINO, which has half the epochs"]
     assert rows["gain at 1%, points"][1:] == ["+3.8", "+5.1 [4.9, 5.3]", "met"]
     assert rows["gain at 10%, points"][-1] == "**missed**"
-    assert rows["whole time on a, both branches"][2:] == ["0.50", "**missed**"]
-    assert rows["time an epoch on a, both branches"][2:] == ["0.12", "met"]
+    assert rows["total time on a, both branches"][2:] == ["0.50", "**missed**"]
+    assert rows["time per epoch on a, both branches"][2:] == ["0.12", "met"]
 
 
 def test_what_did_not_run_is_said(said: dict[str, dict[str, list[str]]]) -> None:
