@@ -28,7 +28,7 @@ def check_copies(
         What was found.
     """
     exact = copies([digest if row not in facts.errors else "" for row, digest in enumerate(facts.digests)])
-    near = members(families(near_pairs(facts), count=len(manifest)))
+    near = members(families(near_pairs(manifest, facts), count=len(manifest)))
     found = []
     if exact:
         extra = sum(len(rows) - 1 for rows in exact)
@@ -40,7 +40,7 @@ def check_copies(
     if near:
         what = (
             f"{plural(sum(map(len, near)), 'image')} in {plural(len(near), 'family', 'families')} of "
-            f"near-duplicates, the largest of {len(near[0]):,}. {_shared_hashes(manifest, facts)}"
+            f"near-duplicates, the largest of {len(near[0]):,}. {_most_of_class(manifest, np.concatenate(near))}"
         )
         found.append(_family_finding("note", "near-duplicates", what, "", near))
     found += _across_splits("near-duplicates", "families of near-duplicates", near, splits, split_command)
@@ -54,18 +54,15 @@ def _family_finding(level: Level, topic: str, what: str, fix: str, rows: Sequenc
     return Finding(level, topic, what, fix, families=shown)
 
 
-def _shared_hashes(manifest: Manifest, facts: ImageFacts) -> str:
-    """Say how many images share a difference hash, and of which class most of them are."""
-    usable = facts.readable & ~facts.constant
-    _, numbers, counts = np.unique(facts.hashes[usable], return_inverse=True, return_counts=True)
-    sharing = np.flatnonzero(usable)[counts[numbers] > 1]
-    text = f"{plural(len(sharing), 'image')} share a 64-bit difference hash with another"
-    if manifest.task == "multiclass" and manifest.classes and len(sharing):
-        own = manifest.targets[sharing].sum(axis=0)
-        most = int(own.argmax())
-        of = int(manifest.targets[:, most].sum())
-        text += f", {own[most]:,} of them among the {of:,} of {manifest.classes[most]!r}"
-    return text + "."
+def _most_of_class(manifest: Manifest, rows: Ints) -> str:
+    """Say of which class most near-duplicates are."""
+    if manifest.task != "multiclass" or not manifest.classes:
+        return ""
+    own = manifest.targets[rows].sum(axis=0)
+    most = int(own.argmax())
+    return (
+        f"{own[most]:,} of them are among the {manifest.targets[:, most].sum():,} of {manifest.classes[most]!r}."
+    )
 
 
 def _named_groups(manifest: Manifest) -> list[Ints]:

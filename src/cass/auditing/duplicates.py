@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.auditing.facts import ImageFacts
+from cass.auditing.appearance import CROPS, candidate_pairs
+from cass.auditing.facts import ImageFacts, small_picture
+from cass.auditing.registration import agreement
+from cass.data.manifest.manifest import Manifest
+from cass.progress import shown
 
-DISTANCE = 4
-"""Most bits by which the 64-bit hashes of near-duplicates differ."""
-CORRELATION = 0.98
-"""Least correlation of their 16 x 16 thumbnails."""
+AGREEMENT = 0.95
+"""Least correlation of the local structure of near-duplicates, after alignment."""
+KEPT = 512
+"""Decoded images that are kept while candidates are compared, 64 KiB each."""
 BLOCK = 128
 
 Ints = NDArray[np.int64]
@@ -35,34 +40,37 @@ def copies(digests: Sequence[str]) -> list[Ints]:
     return [np.array(found, dtype=np.int64) for found in rows.values() if len(found) > 1]
 
 
-def near_pairs(facts: ImageFacts) -> Ints:
-    """Find the pairs of images that look nearly the same: scaled, compressed or slightly changed copies.
+def near_pairs(manifest: Manifest, facts: ImageFacts) -> Ints:
+    """Find near-duplicates: scaled, recompressed, brightened or slightly cropped copies of an image.
 
-    Two images are a pair where their difference hashes differ in at most 4 of 64 bits and their thumbnails
-    correlate by 0.98 or more. Every image is compared with every other, some billion pairs a few seconds.
+    Candidates come from a search over all pairs of thumbnails. Each is then decoded again, aligned, and compared
+    at a finer resolution. A pair inside a family that other pairs have joined already is not looked at.
 
     Args:
-        facts: Of N images; unreadable and constant ones pair with none.
+        manifest: N images.
+        facts: Their facts; unreadable and constant images pair with none.
 
     Returns:
-        (P, 2) rows, the lower first; exact copies are among them.
+        (P, 2) rows, the lower first, that join every family of near-duplicates; exact copies are among them.
     """
-    rows = np.flatnonzero(facts.readable & ~facts.constant)
-    hashes = facts.hashes[rows]
-    centred = facts.thumbnails[rows].astype(np.float32)
-    centred -= centred.mean(axis=1, keepdims=True)
-    norms = np.linalg.norm(centred, axis=1, keepdims=True)
-    centred /= np.where(norms > 0, norms, 1)
-    found = [np.empty((0, 2), dtype=np.int64)]
-    for start in range(0, len(rows), BLOCK):
-        block = hashes[start : start + BLOCK]
-        near = np.bitwise_count(block[:, None] ^ hashes[None, start:]) <= DISTANCE
-        first, second = np.nonzero(near)
-        later = second > first  # both count from ``start``
-        first, second = first[later] + start, second[later] + start
-        alike = np.einsum("ij,ij->i", centred[first], centred[second]) >= CORRELATION
-        found.append(np.stack([rows[first[alike]], rows[second[alike]]], axis=1))
-    return np.concatenate(found)
+    usable = np.flatnonzero(facts.readable & ~facts.constant)
+    exact = [(int(same[0]), int(row)) for same in copies(facts.digests) for row in same[1:]]
+    exact = [pair for pair in exact if not facts.constant[pair[0]] and pair[0] not in facts.errors]
+    rows = np.setdiff1d(usable, [row for _, row in exact])
+    candidates = candidate_pairs(facts.thumbnails[rows])
+    picture = lru_cache(maxsize=KEPT)(lambda row: small_picture(manifest.path(row)))
+    joined = np.arange(len(manifest))
+    found = exact
+    with shown(len(candidates.copy), "Comparing similar images") as on_progress:
+        for number, (first, second, crop) in enumerate(zip(*candidates, strict=True)):
+            original, copy = int(rows[first]), int(rows[second])
+            if joined[original] == joined[copy]:
+                continue
+            if agreement(picture(original), picture(copy), CROPS[crop]) >= AGREEMENT:
+                joined[joined == joined[copy]] = joined[original]
+                found.append((min(original, copy), max(original, copy)))
+            on_progress(number + 1)
+    return np.array(sorted(found), dtype=np.int64).reshape(-1, 2)
 
 
 def similar_pairs(embeddings: Sequence[NDArray[np.floating]], *, least: float) -> Ints:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,13 @@ from cass.errors import DataError
 from cass.parallel import for_each
 from cass.progress import shown
 
-HASH = (9, 8)
-"""Width and height of the picture that the difference hash compares neighbours in."""
-THUMBNAIL = 16
+if TYPE_CHECKING:
+    from PIL import Image
+
+THUMBNAIL = 32
+"""Width and height of the grey thumbnails."""
+LARGEST = 256
+"""Longest side of a picture that is compared with another."""
 BORDER = 0.05
 """Width of the border whose content is measured, as a share of the shorter side."""
 
@@ -41,8 +46,7 @@ class ImageFacts:
         border_even: (N,) share of the border's pixels that have its most frequent grey level.
         saturated: (N,) share of the pixels that are black or white.
         constant: (N,) bool: every pixel is alike.
-        hashes: (N,) uint64 difference hashes.
-        thumbnails: (N, 256) uint8 grey pictures of 16 x 16.
+        thumbnails: (N, 32, 32) uint8 grey pictures.
     """
 
     digests: list[str]
@@ -54,7 +58,6 @@ class ImageFacts:
     border_even: Floats
     saturated: Floats
     constant: NDArray[np.bool_]
-    hashes: NDArray[np.uint64]
     thumbnails: NDArray[np.uint8]
 
     def __len__(self) -> int:
@@ -111,7 +114,7 @@ def take(facts: ImageFacts, rows: NDArray[np.integer]) -> ImageFacts:
 
 
 def gather_facts(paths: Sequence[Path], *, on_progress: Callable[[int], None] | None = None) -> ImageFacts:
-    """Read every file once, in threads; memory grows by some 500 bytes an image.
+    """Read every file once, in threads; memory grows by 1.5 KiB per image.
 
     Args:
         paths: N image files.
@@ -119,10 +122,6 @@ def gather_facts(paths: Sequence[Path], *, on_progress: Callable[[int], None] | 
 
     Returns:
         The facts. Files that cannot be read are in ``errors``; nothing is raised for them.
-
-    Source:
-        Difference hash: N. Krawetz, Kind of Like That, 2013: a bit for each pair of horizontal neighbours in
-        a picture of 9 x 8 grey pixels, set where the right one is lighter.
     """
     count = len(paths)
     facts = ImageFacts(
@@ -135,8 +134,7 @@ def gather_facts(paths: Sequence[Path], *, on_progress: Callable[[int], None] | 
         border_even=np.zeros(count),
         saturated=np.zeros(count),
         constant=np.zeros(count, dtype=np.bool_),
-        hashes=np.zeros(count, dtype=np.uint64),
-        thumbnails=np.zeros((count, THUMBNAIL**2), dtype=np.uint8),
+        thumbnails=np.zeros((count, THUMBNAIL, THUMBNAIL), dtype=np.uint8),
     )
 
     def look(row: int) -> None:
@@ -188,8 +186,24 @@ def _measure(facts: ImageFacts, row: int, grey: NDArray[np.uint8]) -> None:
     counts = np.bincount(border, minlength=256)
     facts.border_mean[row] = float(counts @ values / counts.sum())
     facts.border_even[row] = float(counts.max() / counts.sum())
-    picture = Image.fromarray(grey)
-    small = np.asarray(picture.resize(HASH, Image.Resampling.BICUBIC)).astype(np.int16)
-    bits = (small[:, 1:] > small[:, :-1]).ravel()
-    facts.hashes[row] = np.packbits(bits).view(">u8")[0]
-    facts.thumbnails[row] = np.asarray(picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)).ravel()
+    small = Image.fromarray(grey).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR)
+    facts.thumbnails[row] = np.asarray(small)
+
+
+def small_picture(path: Path) -> Image.Image:
+    """Decode an image for comparison with another.
+
+    Args:
+        path: An image file.
+
+    Returns:
+        The picture in 8-bit grey, its longest side at most 256 pixels.
+
+    Raises:
+        UnreadableImage: It cannot be decoded.
+    """
+    from PIL import Image
+
+    picture = Image.fromarray(_grey_levels(path))
+    picture.thumbnail((LARGEST, LARGEST), Image.Resampling.BILINEAR)
+    return picture

@@ -27,7 +27,7 @@ def joined_groups(manifest: Manifest, facts: ImageFacts) -> NDArray[np.int64]:
         (N,) codes of the joined groups, from 0.
     """
     codes = group_codes(manifest.groups, count=len(manifest))
-    near = families(near_pairs(facts), count=len(manifest))
+    near = families(near_pairs(manifest, facts), count=len(manifest))
     for names in (near.astype(np.str_).tolist(), facts.digests):
         codes = join_copies(codes, names)
     return codes
