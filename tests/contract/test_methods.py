@@ -36,7 +36,7 @@ SMALLER = {
 
 
 KINDS = {**METHODS, **OBJECTIVES}
-ROWS = torch.arange(8)
+POSITIONS = torch.arange(8)
 
 
 def build(name: str) -> Method:
@@ -60,7 +60,7 @@ def views(name: str) -> list[torch.Tensor]:
 def compute(method: Method, name: str, *, seed: int = 0) -> torch.Tensor:
     """Compute the loss; masks and the like are drawn from the seed."""
     torch.manual_seed(seed)
-    return method(views(name), ROWS).loss
+    return method(views(name), POSITIONS).loss
 
 
 @pytest.fixture(params=sorted(KINDS))

@@ -98,12 +98,12 @@ def test_loss_compares_each_branch_with_its_images_targets() -> None:
             {name: branch.embed(images) for name, branch in joint.branches().items()},
             lambda: gradient_histograms(images),
         )
-        rows = torch.tensor([7, 2, 9])
-        loss = float(joint([images[rows]], rows).loss)
+        positions = torch.tensor([7, 2, 9])
+        loss = float(joint([images[positions]], positions).loss)
         expected = []
         for name, branch in joint.branches().items():
-            output = joint.heads[name](branch.embed(images[rows])).double().numpy()
-            target = joint.targets[rows].double().numpy()
+            output = joint.heads[name](branch.embed(images[positions])).double().numpy()
+            target = joint.targets[positions].double().numpy()
             cosines = (output * target).sum(1) / np.linalg.norm(output, axis=1) / np.linalg.norm(target, axis=1)
             expected.append((2 - 2 * cosines).mean())
     assert loss == pytest.approx(np.mean(expected), abs=1e-6)
@@ -152,8 +152,8 @@ def train(objective: str) -> float:
     optimizer = torch.optim.Adam(built.parameters(), lr=3e-3)
     losses = []
     for _ in range(30):
-        rows = torch.randint(0, len(images), (32,))
-        loss = built([images[rows]], rows).loss
+        positions = torch.randint(0, len(images), (32,))
+        loss = built([images[positions]], positions).loss
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -95,13 +95,14 @@ class Method(nn.Module):
                 :func:`cass.transforms.descriptors.gradient_histograms`.
         """
 
-    def forward(self, views: Views, rows: Tensor) -> StepOutput:
+    def forward(self, views: Views, positions: Tensor) -> StepOutput:
         """Compute the loss of one batch.
 
         Args:
             views: One float tensor (B, C, V, V) in [0, 1] for each view of the same B images, those of full
                 size first.
-            rows: Numbers (B,) of the images among the N training images.
+            positions: Positions (B,) of the images among the N training images, in [0, N), in the order of
+                :meth:`begin`.
 
         Returns:
             The scalar loss and what else is worth logging.

@@ -173,10 +173,10 @@ class CASS(Method):
                 head.weight.copy_(weight)
                 head.bias.copy_(bias)
 
-    def forward(self, views: Views, rows: Tensor) -> StepOutput:
+    def forward(self, views: Views, positions: Tensor) -> StepOutput:
         """Pass one view through both branches and compare each with the images' targets."""
         (view,) = views
-        targets = self.targets[rows.to(self.targets.device)]
+        targets = self.targets[positions.to(self.targets.device)]
         losses = {name: cass_loss(self.heads[name](branch.embed(view)), targets) for name, branch in self._nets()}
         logs = {f"{name}_loss": loss.detach() for name, loss in losses.items()}
         return StepOutput(torch.stack(list(losses.values())).mean(), logs)

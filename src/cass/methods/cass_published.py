@@ -47,7 +47,7 @@ class CASSPublished(Method):
         # A branch carries no head from here on: what is exported is the backbone.
         self.cnn.head = self.transformer.head = None
 
-    def forward(self, views: Views, rows: Tensor) -> StepOutput:
+    def forward(self, views: Views, positions: Tensor) -> StepOutput:
         """Pass one view through both branches and compare their outputs."""
         (view,) = views
         cnn = self.cnn_head(self.cnn.embed(view))  # (B, W)

@@ -67,7 +67,7 @@ class PerBranch(Method):
             torch.set_rng_state(state)  # a branch starts alike with and without the other
             self.learners[name] = self.learner(branch, config)
 
-    def forward(self, views: Views, rows: Tensor) -> StepOutput:
+    def forward(self, views: Views, positions: Tensor) -> StepOutput:
         """Add up the branches' losses."""
         losses = {name: learner(views) for name, learner in self._learners()}
         logs = {f"{name}_loss": loss.detach() for name, loss in losses.items()}
