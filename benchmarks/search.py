@@ -53,7 +53,7 @@ class Unprotected(RandomHeads, BatchStatistics):
 class TwoViews(CASS):
     """Both branches see two views of an image."""
 
-    views = 2
+    num_views = 2
 
     def forward(self, views, positions):
         outputs = [super(TwoViews, self).forward([view], positions) for view in views]

@@ -8,7 +8,7 @@ import pytest
 import timm
 import torch
 
-from cass.methods import METHODS, OBJECTIVES, Method
+from cass.methods import METHODS, Method
 from cass.methods.base import branch_names, build_method
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.models.checkpoints import branch_state
@@ -35,7 +35,7 @@ SMALLER = {
 }
 
 
-KINDS = {**METHODS, **OBJECTIVES}
+KINDS = {objective or name: kind for (name, objective), kind in METHODS.variants().items()}
 POSITIONS = torch.arange(8)
 
 

@@ -16,7 +16,7 @@ from cass.config.pretrain import PretrainConfig
 from cass.data.store.dataset import StoredImages
 from cass.data.store.store import ImageStore
 from cass.errors import CassError
-from cass.methods.base import Method, build_method, find_method
+from cass.methods.base import METHODS, Method, build_method
 from cass.methods.cass import CASS
 from cass.methods.cass_published import CASSPublished
 from cass.models.backbones import BackboneSpec, build_branch
@@ -43,7 +43,7 @@ def module(tmp_path: Path, **settings: Any) -> PretrainModule:
         "cnn": build_branch(BackboneSpec(name="test_convnext", image_size=32), seed=0),
         "transformer": build_branch(BackboneSpec(name="test_vit", image_size=32), seed=1),
     }
-    method = build_method(find_method("cass", "cosine"), {"width": 16}, branches)
+    method = build_method(METHODS.find("cass", "cosine"), {"width": 16}, branches)
     pixels = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
     return PretrainModule(
         method,
@@ -216,7 +216,7 @@ def test_short_runs_and_small_batches_of_a_pretrained_start_have_a_lower_rate(
 
     def rate(kind: str = "joint", **settings: Any) -> float:
         config = PretrainConfig(data="x", out=tmp_path, epochs=epochs, **settings)
-        method = build_method(find_method("cass", kind), {}, branches)
+        method = build_method(METHODS.find("cass", kind), {}, branches)
         return optimization(config, method, batch_size=batch_size, images=images).lr
 
     full = rate()  # random numbers

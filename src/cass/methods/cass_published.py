@@ -10,13 +10,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cass.methods.base import OBJECTIVES, Method, MethodConfig
+from cass.methods.base import METHODS, Method, MethodConfig
 from cass.methods.cass import cass_loss
 from cass.models.backbones import Branch
 from cass.types import StepOutput, Views
 
 
-@OBJECTIVES.register("cosine")
+@METHODS.register("cass", objective="cosine", default=False)
 class CASSPublished(Method):
     """The published method. Nothing in it prevents collapse.
 

@@ -55,7 +55,7 @@ class PerBranch(Method):
 
     learner: ClassVar[type[Learner]]
     takes: ClassVar[tuple[Branches, ...]] = ("cnn", "transformer", "both")
-    views = 2
+    num_views = 2
     optimization = Optimization("adamw", lr=1e-4, weight_decay=0.05, warmup=0.1)
 
     def __init__(self, config: Any, branches: dict[str, Branch]) -> None:
