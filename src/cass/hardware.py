@@ -64,6 +64,12 @@ def torch_device(settings: ComputeSettings) -> torch.device:
     return torch.device(accelerator(settings.device))
 
 
+def synchronize(device: torch.device) -> None:
+    """Wait until a GPU has done all that it was given; other devices have nothing to wait for."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
 def workers(settings: ComputeSettings) -> int:
     """Return how many processes fetch batches: as asked, else none beside a CPU and 2 beside a GPU."""
     if settings.num_workers is not None:

@@ -1,27 +1,69 @@
-"""The largest batch that fits into a GPU's memory, found by trying."""
+"""The batch size: as asked, or the largest that fits into a GPU's memory, found by trying."""
 
 from __future__ import annotations
+
+import logging
 
 import torch
 
 from cass.config.pretrain import PretrainConfig
-from cass.errors import CassError
+from cass.errors import CassError, ConfigError
 from cass.hardware import precision, torch_device
 from cass.methods.base import Method
+from cass.training.ranks import world_size
+
+log = logging.getLogger("cass")
 
 SMALLEST, LARGEST = 8, 1024
 CPU_BATCH = 16  # more are no faster on a processor, and the published recipe has as many
 
 
-def largest_batch(method: Method, config: PretrainConfig, *, views: int, images: int, world_size: int) -> int:
+def settle_batch_size(
+    config: PretrainConfig, method: Method, *, views: int, images: int, earlier: int | None
+) -> int:
+    """Settle the images per step, or take what the run that continues has settled on.
+
+    Args:
+        config: Settings of the run.
+        method: What is trained; its weights and statistics are left as they were.
+        views: Views of an image.
+        images: Number of training images.
+        earlier: The batch size of the run that continues; None for a new run.
+
+    Returns:
+        Images per step, over all processes.
+
+    Raises:
+        ConfigError: Where the step is too small to be shared.
+        CassError: Where not even 8 images fit into the GPU's memory.
+    """
+    processes = world_size(config)
+    smallest = 2 * processes * config.accumulate
+    if config.batch_size != "auto":
+        size = config.batch_size
+    elif earlier is not None:
+        size = earlier
+    else:
+        size = largest_batch(method, config, views=views, images=images, processes=processes)
+        log.info("Batch size: %d images per step.", size)
+    if min(size, images) < smallest:
+        raise ConfigError(
+            f"A step of {min(size, images)} images cannot be shared by {processes} processes in "
+            f"{config.accumulate} parts of two or more",
+            f"Use at least --batch-size {smallest} and as many training images, or fewer --devices.",
+        )
+    return size
+
+
+def largest_batch(method: Method, config: PretrainConfig, *, views: int, images: int, processes: int) -> int:
     """Find a batch size.
 
     Args:
         method: What is trained; its weights and statistics are left as they were.
         config: Settings of the run.
-        views: Views an image.
+        views: Views of an image.
         images: Number of training images, which no batch exceeds.
-        world_size: Processes that share a batch.
+        processes: Processes that share a batch.
 
     Returns:
         On a GPU the largest power of two, from 8 to 1,024 images a process, whose forward and backward pass
@@ -34,7 +76,7 @@ def largest_batch(method: Method, config: PretrainConfig, *, views: int, images:
     if device.type != "cuda":
         return CPU_BATCH
     fitting, size = 0, SMALLEST
-    while size <= LARGEST and (size == SMALLEST or size * world_size * config.accumulate <= images):
+    while size <= LARGEST and (size == SMALLEST or size * processes * config.accumulate <= images):
         if not _fits(method, config, batch=size, views=views, device=device):
             break
         fitting, size = size, 2 * size
@@ -43,7 +85,7 @@ def largest_batch(method: Method, config: PretrainConfig, *, views: int, images:
             f"Not even {SMALLEST} images of {config.image_size} px fit into the GPU's memory",
             "Use --gradient-checkpointing, a smaller --image-size or smaller networks.",
         )
-    return fitting * world_size * config.accumulate
+    return fitting * processes * config.accumulate
 
 
 def _fits(method: Method, config: PretrainConfig, *, batch: int, views: int, device: torch.device) -> bool:

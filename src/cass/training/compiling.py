@@ -10,6 +10,8 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
+from cass.hardware import synchronize
+
 log = logging.getLogger("cass")
 
 WARM_UP, MEASURED = 3, 10
@@ -41,14 +43,14 @@ class CompileTrial(pl.Callback):
     def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
         """Start the clock of a step."""
         if self.state == "undecided":
-            _wait(trainer)
+            synchronize(trainer.strategy.root_device)
             self._started = time.perf_counter()
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
         """Time the step, and decide when enough are timed."""
         if self.state != "undecided":
             return
-        _wait(trainer)
+        synchronize(trainer.strategy.root_device)
         self._seconds.append(time.perf_counter() - self._started)
         if len(self._seconds) < WARM_UP + MEASURED:
             return
@@ -101,8 +103,3 @@ def _compile(module: pl.LightningModule) -> None:
 def _restore(module: pl.LightningModule) -> None:
     for backbone in _backbones(module):
         backbone._compiled_call_impl = None
-
-
-def _wait(trainer: pl.Trainer) -> None:
-    if trainer.strategy.root_device.type == "cuda":
-        torch.cuda.synchronize()

@@ -23,7 +23,7 @@ def devices_of(config: PretrainConfig) -> int:
     Raises:
         ConfigError: Where more GPUs are asked for than there are.
     """
-    started = _number("LOCAL_WORLD_SIZE") or _number("SLURM_NTASKS_PER_NODE")
+    started = _environment_number("LOCAL_WORLD_SIZE") or _environment_number("SLURM_NTASKS_PER_NODE")
     gpus = torch.cuda.device_count() if accelerator(config.device) == "cuda" else 0
     if config.devices == "auto":
         return started or gpus or 1
@@ -36,10 +36,10 @@ def nodes_of(config: PretrainConfig) -> int:
     """Return how many machines take part: as asked, else as torchrun or SLURM started, else one."""
     if config.nodes != "auto":
         return config.nodes
-    world, local = _number("WORLD_SIZE"), _number("LOCAL_WORLD_SIZE")
+    world, local = _environment_number("WORLD_SIZE"), _environment_number("LOCAL_WORLD_SIZE")
     if world and local:
         return world // local
-    return _number("SLURM_NNODES") or 1
+    return _environment_number("SLURM_NNODES") or 1
 
 
 def world_size(config: PretrainConfig) -> int:
@@ -52,9 +52,9 @@ def is_main(config: PretrainConfig) -> bool:
     if world_size(config) == 1:
         return True
     for name in ("RANK", "SLURM_PROCID"):
-        if (rank := _number(name)) is not None:
+        if (rank := _environment_number(name)) is not None:
             return rank == 0
-    return not _number("NODE_RANK") and not _number("LOCAL_RANK")
+    return not _environment_number("NODE_RANK") and not _environment_number("LOCAL_RANK")
 
 
 def local_device(config: PretrainConfig) -> torch.device:
@@ -62,9 +62,9 @@ def local_device(config: PretrainConfig) -> torch.device:
     kind = accelerator(config.device)
     if kind != "cuda":
         return torch.device(kind)
-    return torch.device("cuda", _number("LOCAL_RANK") or _number("SLURM_LOCALID") or 0)
+    return torch.device("cuda", _environment_number("LOCAL_RANK") or _environment_number("SLURM_LOCALID") or 0)
 
 
-def _number(name: str) -> int | None:
+def _environment_number(name: str) -> int | None:
     value = os.environ.get(name, "")
     return int(value) if value.isdigit() else None

@@ -16,24 +16,27 @@ from cass.config.finetune import FinetuneConfig
 from cass.config.pretrain import PretrainConfig
 from cass.data.splits.fractions import label_subset
 from cass.data.splits.resolve import read_splits, require_training_images, write_splits
+from cass.data.store.dataset import StoredImages
 from cass.errors import DataError, OutputError
 from cass.files import write_json, write_text
 from cass.models.backbones import Branch
-from cass.models.checkpoints import load_branch
+from cass.models.checkpoints import load_branch, save_branch
 from cass.runs.folder import (
     CHECKPOINTS,
+    METRICS,
     SPLITS_FILE,
     SUMMARY,
     branch_files,
     check_free,
     read_config,
     staged,
+    write_metrics,
     write_start,
 )
 from cass.runs.inputs import Inputs, Plan, decode, make_plan
+from cass.training.finetune_branch import LabelledImages, TunedBranch, choose_thresholds, tune_branch
 from cass.training.start import branch_spec, start_branch
 from cass.types import BRANCHES, BranchName
-from cass.workflows.finetune_branch import finetune_branch, thresholds
 
 log = logging.getLogger("cass")
 
@@ -87,51 +90,81 @@ def run_finetune(config: FinetuneConfig) -> FinetuneResult:
     )
     guard(plan, source=config.labels, allow_leakage=config.allow_leakage)
     inputs, train = _labelled_images(config, pretraining, plan)
-    manifest = inputs.manifest
     with staged(config.out) as folder:
         write_start(folder, config)
         write_splits(folder / SPLITS_FILE, plan.manifest, plan.splits, plan.digests)
         (folder / CHECKPOINTS).mkdir()
-        write_text(folder / "labelled_images.txt", "".join(f"{manifest.images[row]}\n" for row in train))
-        tuned = {
-            name: finetune_branch(
-                config,
-                _starting_branch(config, pretraining, name),
-                name,
-                inputs=inputs,
-                train=train,
-                folder=folder,
-                fresh=branch_spec(pretraining, name).weights == "none",
-            )
-            for name in names
-        }
-        mean = np.mean([branch.validation for branch in tuned.values()], axis=0)
-        summary = {
-            "kind": "finetune",
-            "generated_data": manifest.generated,
-            "start": "no pretraining" if config.without_pretraining else "pretraining",
-            "pretraining": {
-                "method": pretraining.method,
-                "epochs": pretraining.epochs,
-                "seed": pretraining.seed,
-            },
-            "task": manifest.task,
-            "classes": list(manifest.classes),
-            "label_fraction": config.label_fraction,
-            "n_labels": len(train),
-            "labels_per_class": _count(inputs, train),
-            "n_validation_labels": len(inputs.rows("val", labelled=True)),
-            "splits": plan.counts(),
-            "splits_source": plan.source,
-            "leakage": list(plan.leaks),
-            "corrupt_images": len(inputs.corrupt),
-            "corrupt_image_names": inputs.corrupt,
-            "head": config.head,
+        names_used = "".join(f"{inputs.manifest.images[row]}\n" for row in train)
+        write_text(folder / "labelled_images.txt", names_used)
+        data = _labelled_data(inputs, train)
+        tuned: dict[BranchName, TunedBranch] = {}
+        for name in names:
+            branch = _starting_branch(config, pretraining, name)
+            fresh = branch_spec(pretraining, name).weights == "none"
+            tuned[name] = tune_branch(config, branch, name, data=data, fresh=fresh, folder=folder)
+            _save_branch(folder, name, tuned[name])
+        summary = _summary(config, pretraining, plan=plan, inputs=inputs, train=train) | {
             "branches": {name: branch.summary for name, branch in tuned.items()},
-            "thresholds_of_the_mean": thresholds(mean, inputs),
+            "thresholds_of_the_mean": _mean_thresholds(tuned, data),
         }
         write_json(folder / SUMMARY, summary)
     return FinetuneResult(config.out, summary)
+
+
+def _labelled_data(inputs: Inputs, train: NDArray[np.int64]) -> LabelledImages:
+    """Return the labelled training and validation images as training takes them."""
+    targets, held = inputs.manifest.targets, inputs.rows("val", labelled=True)
+    return LabelledImages(
+        train=StoredImages(inputs.images, train, targets=targets),
+        validation=StoredImages(inputs.images, held, targets=targets),
+        task=inputs.manifest.task,
+    )
+
+
+def _save_branch(folder: Path, name: BranchName, tuned: TunedBranch) -> None:
+    """Write the network, the metrics of its epochs and their plot."""
+    import pandas as pd
+
+    from cass.reports.plots import plot_fine_tuning
+
+    save_branch(tuned.branch, folder / CHECKPOINTS / f"{name}.safetensors")
+    write_metrics(folder / f"{name}-{METRICS}", tuned.rows)
+    plot_fine_tuning(pd.DataFrame(tuned.rows), folder / "plots" / f"{name}.png")
+
+
+def _mean_thresholds(tuned: dict[BranchName, TunedBranch], data: LabelledImages) -> list[float] | None:
+    """Choose the thresholds of the branches' mean probabilities; None for multi-class sets."""
+    mean = np.mean([branch.validation for branch in tuned.values()], axis=0)
+    return choose_thresholds(mean, data.validation.labels, task=data.task)
+
+
+def _summary(
+    config: FinetuneConfig, pretraining: PretrainConfig, *, plan: Plan, inputs: Inputs, train: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Sum up the run but for its branches."""
+    manifest = inputs.manifest
+    return {
+        "kind": "finetune",
+        "generated_data": manifest.generated,
+        "start": "no pretraining" if config.without_pretraining else "pretraining",
+        "pretraining": {
+            "method": pretraining.method,
+            "epochs": pretraining.epochs,
+            "seed": pretraining.seed,
+        },
+        "task": manifest.task,
+        "classes": list(manifest.classes),
+        "label_fraction": config.label_fraction,
+        "n_labels": len(train),
+        "labels_per_class": _count(inputs, train),
+        "n_validation_labels": len(inputs.rows("val", labelled=True)),
+        "splits": plan.counts(),
+        "splits_source": plan.source,
+        "leakage": list(plan.leaks),
+        "corrupt_images": len(inputs.corrupt),
+        "corrupt_image_names": inputs.corrupt,
+        "head": config.head,
+    }
 
 
 def _branch_names(config: FinetuneConfig) -> list[BranchName]:

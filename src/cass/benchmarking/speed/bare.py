@@ -7,9 +7,9 @@ import time
 import torch
 from torch import Tensor, nn
 
-from cass.benchmarking.speed.contestants import Timing, adam, autocast, networks, pretrain_config, synchronize
+from cass.benchmarking.speed.contestants import Timing, adam, autocast, networks, pretrain_config
 from cass.config.speed import SpeedConfig
-from cass.hardware import keep_freed_memory, torch_device
+from cass.hardware import keep_freed_memory, synchronize, torch_device
 
 
 class Bare:

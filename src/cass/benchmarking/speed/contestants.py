@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -35,31 +34,6 @@ class Timing:
     waited: float
 
 
-class Stopwatch:
-    """An iterable of batches that keeps the time spent waiting for them."""
-
-    def __init__(self, batches: Any) -> None:
-        self.batches = batches
-        self.sampler = getattr(batches, "sampler", None)  # Lightning tells it the epoch
-        self.waited = 0.0
-
-    def __len__(self) -> int:
-        """Batches."""
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[Any]:
-        """Yield the batches."""
-        batches = iter(self.batches)
-        while True:
-            start = time.perf_counter()
-            try:
-                batch = next(batches)
-            except StopIteration:
-                return
-            self.waited += time.perf_counter() - start
-            yield batch
-
-
 def repeat(make: Callable[[], Iterable[Any]]) -> Iterator[Any]:
     """Yield batches without end."""
     while True:
@@ -87,12 +61,6 @@ def networks(config: PretrainConfig, **extra: Any) -> dict[BranchName, Branch]:
     """Build both branches from random numbers; ``extra`` goes to timm for the Transformer."""
     wider = config.model_copy(update={"transformer_args": config.transformer_args | extra})
     return {name: start_branch(wider, name) for name in BRANCHES}
-
-
-def synchronize(device: torch.device) -> None:
-    """Wait until the device has done all that it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
 
 
 def autocast(config: PretrainConfig) -> AbstractContextManager[Any]:

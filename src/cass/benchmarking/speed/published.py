@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms as T
 
-from cass.benchmarking.speed.contestants import Stopwatch, Timing, networks, pretrain_config, repeat, synchronize
+from cass.benchmarking.speed.contestants import Timing, networks, pretrain_config, repeat
 from cass.config.speed import SpeedConfig
-from cass.hardware import torch_device
+from cass.hardware import synchronize, torch_device
 from cass.methods.cass import cass_loss
+from cass.training.stopwatch import Stopwatch
 
 LOADERS = 2
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

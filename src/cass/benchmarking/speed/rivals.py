@@ -24,18 +24,17 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from cass.benchmarking.speed.contestants import (
-    Stopwatch,
     Timing,
     adam,
     autocast,
     networks,
     pretrain_config,
     repeat,
-    synchronize,
 )
 from cass.benchmarking.speed.published import LOADERS, ImageFiles
 from cass.config.speed import SpeedConfig
-from cass.hardware import torch_device
+from cass.hardware import synchronize, torch_device
+from cass.training.stopwatch import Stopwatch
 from cass.types import BranchName
 
 LOCAL_SHARE = 96 / 224  # DINO's local crops beside its global ones

@@ -62,6 +62,13 @@ class StoredImages(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def labels(self) -> NDArray[np.uint8]:
+        """Labels (n, K) of the served rows, 0 and 1; K is 0 where none are served."""
+        if self.targets is None:
+            return np.zeros((len(self.rows), 0), np.uint8)
+        return self.targets[self.rows]
+
     def __getitem__(self, chosen: tuple[Sequence[int], int]) -> Batch:
         """Return the batch of some positions in ``rows``, which is part of a step of so many images."""
         positions, total = chosen

@@ -10,7 +10,7 @@ from cass.data.store.dataset import EpochBatches, StoredImages
 from cass.data.store.store import ImageStore
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.training.engine import fit
-from cass.training.finetune import Balance, FinetuneModule, choose_balance, passes_per_epoch
+from cass.training.finetune_module import Balance, FinetuneModule, choose_balance, passes_per_epoch
 from cass.training.run_progress import RunProgress
 from cass.transforms.recipes import RECIPES
 from cass.transforms.views import build_views

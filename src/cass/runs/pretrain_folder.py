@@ -1,0 +1,94 @@
+"""The run folder of ``cass pretrain``: claimed before the run, continued from, written at its beginning."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cass.config.pretrain import PretrainConfig
+from cass.data.splits.resolve import read_splits, write_splits
+from cass.errors import OutputError
+from cass.files import write_json
+from cass.runs.folder import (
+    CHECKPOINTS,
+    CONFIG,
+    LAST,
+    RESOLVED,
+    SPLITS_FILE,
+    SUMMARY,
+    check_free,
+    read_config,
+    write_start,
+)
+from cass.runs.inputs import Plan
+from cass.types import Split
+
+# A run may continue elsewhere: what it computes does not depend on how many processes share a step.
+_MAY_CHANGE = {"resume", "out", "devices", "nodes", "num_workers", "cache"}
+
+
+def claim_folder(config: PretrainConfig) -> None:
+    """Check that the output folder is free, or holds the run to continue.
+
+    Args:
+        config: Settings of the run.
+
+    Raises:
+        OutputError: Where it is taken, cannot be written, or holds another or a finished run.
+    """
+    out = config.out
+    if not config.resume or not out.exists():
+        check_free(out)
+        return
+    if not (out / CONFIG).is_file():
+        if any(out.iterdir()):
+            raise OutputError(
+                f"{out} holds no run to continue (no {CONFIG})", "Drop --resume and choose a new --out."
+            )
+        return
+    before = read_config(out, PretrainConfig, written_by="cass pretrain").model_dump(exclude=_MAY_CHANGE)
+    now = config.model_dump(exclude=_MAY_CHANGE)
+    changed = [key for key, value in now.items() if value != before[key]]
+    if changed:
+        key = changed[0]
+        raise OutputError(
+            f"{out} was started with {key} = {before[key]!r}, not {now[key]!r}",
+            f"Continue with the run's own settings: --config {out / CONFIG} --resume.",
+        )
+    if (out / SUMMARY).is_file():
+        raise OutputError(f"The run in {out} has finished", "Use it, or choose a new --out.")
+
+
+def earlier_splits(config: PretrainConfig) -> dict[str, Split] | None:
+    """Return the splits by content digest of the run that continues; None for a new run."""
+    path = config.out / SPLITS_FILE
+    return read_splits(path) if path.is_file() else None
+
+
+def earlier_batch_size(config: PretrainConfig) -> int | None:
+    """Return the batch size that the run that continues has settled on; None for a new run."""
+    path = config.out / RESOLVED
+    if not config.resume or not path.is_file():
+        return None
+    return int(json.loads(path.read_text(encoding="utf-8"))["batch_size"])
+
+
+def earlier_checkpoint(config: PretrainConfig) -> Path | None:
+    """Return the checkpoint of the last finished epoch of the run that continues; None for a new run."""
+    path = config.out / CHECKPOINTS / LAST
+    return path if config.resume and path.is_file() else None
+
+
+def write_beginning(config: PretrainConfig, plan: Plan, resolved: dict[str, Any]) -> None:
+    """Write what must be known before the first step.
+
+    Args:
+        config: Settings of the run.
+        plan: The data set with its splits.
+        resolved: What the settings left open and the run has settled, such as the batch size.
+    """
+    config.out.mkdir(parents=True, exist_ok=True)
+    write_start(config.out, config)
+    write_splits(config.out / SPLITS_FILE, plan.manifest, plan.splits, plan.digests)
+    write_json(config.out / RESOLVED, resolved)

@@ -1,0 +1,234 @@
+"""Fine-tuning of one branch: probe, training from the probe, and what is chosen on validation images."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cass.config.finetune import TuneSettings
+from cass.data.store.dataset import StoredImages
+from cass.evaluation.calibration import Temperature, fit_temperature, fit_thresholds
+from cass.evaluation.probabilities import probabilities
+from cass.evaluation.probe import Probe
+from cass.hardware import torch_device
+from cass.models.backbones import Branch
+from cass.training.finetune_fit import train_from_probe
+from cass.training.finetune_module import FinetuneModule, choose_balance
+from cass.training.probing import embed_stored, fold_temperature, probe_head
+from cass.transforms.recipes import RECIPES
+from cass.transforms.views import build_views
+from cass.types import BranchName, Task
+
+log = logging.getLogger("cass")
+
+PROBE = 0
+"""Number of the epoch before the first step: the probe itself."""
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """What a branch is fine-tuned on.
+
+    Attributes:
+        train: N training images with their labels.
+        validation: M validation images with theirs.
+        task: Multi-class or multi-label.
+    """
+
+    train: StoredImages
+    validation: StoredImages
+    task: Task
+
+
+@dataclass(frozen=True)
+class TunedBranch:
+    """A branch that was fine-tuned.
+
+    Attributes:
+        branch: The best epoch, calibrated, on the CPU.
+        rows: One row for the probe and for each epoch.
+        summary: Its part of the run's summary.
+        validation: Probabilities (M, K) of the validation images.
+    """
+
+    branch: Branch
+    rows: list[dict[str, Any]]
+    summary: dict[str, Any]
+    validation: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Probed:
+    """A branch with its linear probe as head, before any training.
+
+    Attributes:
+        module: What training starts from.
+        probe: The probe.
+        row: Its row of the metrics.
+        logits: (M, K) of the validation images.
+    """
+
+    module: FinetuneModule
+    probe: Probe
+    row: dict[str, Any]
+    logits: torch.Tensor
+
+
+def tune_branch(
+    config: TuneSettings, branch: Branch, name: BranchName, *, data: LabelledImages, fresh: bool, folder: Path
+) -> TunedBranch:
+    """Fine-tune one branch and keep its best epoch.
+
+    Args:
+        config: Settings of fine-tuning.
+        branch: The branch as pretraining left it; it is changed.
+        name: Its name.
+        data: The labelled images.
+        fresh: Whether its backbone was randomly initialised before any pretraining.
+        folder: Folder for the TensorBoard logs.
+
+    Returns:
+        The branch and how it came about.
+
+    Raises:
+        ModelError: The embeddings are not finite.
+        Interrupted: The user stopped the run.
+        CassError: The memory does not suffice.
+    """
+    start = _probe_branch(config, branch, name, data=data, fresh=fresh)
+    rows, logits = [start.row], start.logits
+    if config.head == "full":
+        rows += train_from_probe(config, start.module, name, probe_loss=start.row["val/loss"], folder=folder)
+    chosen = min(rows, key=lambda row: row["val/loss"])  # of equal ones the earliest
+    if chosen["epoch"] != PROBE:
+        logits = _logits(branch.head, embed_stored(branch, data.validation, device=torch_device(config)))
+    temperature = fit_temperature(logits.numpy(), data.validation.labels, task=data.task)
+    head: Any = branch.head
+    fold_temperature(head, temperature.value)
+    held = probabilities(logits / temperature.value, task=data.task).numpy()
+    _announce(name, chosen, temperature, epochs=len(rows) - 1)
+    summary = _probe_summary(start) | {
+        "best_epoch": chosen["epoch"],
+        "epochs": len(rows) - 1,
+        "passes_per_epoch": start.module.passes,
+        "seconds": round(sum(row["seconds"] for row in rows), 3),
+        "val_loss": chosen["val/loss"],
+        "val_balanced_accuracy": chosen["val/balanced_accuracy"],
+        **_balance_summary(start),
+        "temperature": temperature.value,
+        "temperature_note": temperature.note,
+        "val_ece_before": _finite_or_none(temperature.ece_before),
+        "val_ece_after": _finite_or_none(temperature.ece_after),
+        "thresholds": choose_thresholds(held, data.validation.labels, task=data.task),
+    }
+    return TunedBranch(branch.to("cpu"), rows, summary, held)
+
+
+def choose_thresholds(held: NDArray[np.float32], labels: NDArray[np.uint8], *, task: Task) -> list[float] | None:
+    """Choose a threshold for each label on the validation images.
+
+    Args:
+        held: Probabilities (M, K) of the validation images.
+        labels: (M, K) of 0 and 1.
+        task: Multi-class or multi-label.
+
+    Returns:
+        K numbers in [0, 1]; None for multi-class sets, which predict the likeliest class.
+    """
+    if task == "multiclass":
+        return None
+    found: list[float] = fit_thresholds(held, labels).tolist()
+    return found
+
+
+def _probe_branch(
+    config: TuneSettings, branch: Branch, name: BranchName, *, data: LabelledImages, fresh: bool
+) -> _Probed:
+    """Fit a linear probe on the branch's embeddings and make it the branch's head."""
+    labels, held_labels = data.train.labels, data.validation.labels
+    balance = choose_balance(config, labels, task=data.task)
+    if balance.kind != config.balance:
+        log.info("Labels that occur together cannot be drawn equally often: classes are weighted instead.")
+    started = time.monotonic()
+    device = torch_device(config)
+    embeddings, held = (embed_stored(branch, part, device=device) for part in (data.train, data.validation))
+    branch.head, probe = probe_head(embeddings, labels, held, held_labels, task=data.task, weights=balance.weights)
+    module = FinetuneModule(
+        branch,
+        settings=config,
+        task=data.task,
+        balance=balance,
+        images=data.train,
+        validation=data.validation,
+        make_views=build_views(RECIPES[config.views]),
+        fresh=fresh,
+    )
+    logits = _logits(branch.head, held)
+    measured = module.measure(logits, torch.from_numpy(held_labels))
+    seconds = time.monotonic() - started
+    row = {
+        "epoch": PROBE,
+        "seconds": round(seconds, 3),
+        "train/loss": float(module.loss(_logits(branch.head, embeddings), torch.from_numpy(labels))),
+        "val/loss": measured["loss"],
+        "val/balanced_accuracy": measured["balanced_accuracy"],
+    }
+    log.info(
+        "%s: linear probe on %d labels, penalty %.2g: validation loss %.4f, balanced accuracy %.3f (%.1f s).",
+        *(name, len(labels), probe.penalty, measured["loss"], measured["balanced_accuracy"], seconds),
+    )
+    return _Probed(module, probe, row, logits)
+
+
+def _logits(head: Any, embeddings: NDArray[np.float32]) -> torch.Tensor:
+    """Apply a head to embeddings (N, D); returns logits (N, K) on the CPU."""
+    device = next(head.parameters()).device
+    with torch.no_grad():
+        logits: torch.Tensor = head(torch.from_numpy(embeddings).to(device)).float().cpu()
+    return logits
+
+
+def _probe_summary(start: _Probed) -> dict[str, Any]:
+    """Sum up the probe for the run's summary."""
+    probe = start.probe
+    return {
+        "probe": {
+            "penalty": probe.penalty,
+            "log_loss_by_penalty": {f"{key:.3g}": value for key, value in probe.losses.items()},
+            "val_loss": start.row["val/loss"],
+            "val_balanced_accuracy": start.row["val/balanced_accuracy"],
+        }
+    }
+
+
+def _balance_summary(start: _Probed) -> dict[str, Any]:
+    """Sum up how classes of unequal size were treated, for the run's summary."""
+    balance = start.module.balance
+    weights = None if balance.weights is None else [round(float(weight), 6) for weight in balance.weights]
+    return {"balance": balance.kind, "class_weights": weights}
+
+
+def _announce(name: str, chosen: dict[str, Any], temperature: Temperature, *, epochs: int) -> None:
+    """Log which epoch is kept, and how it was calibrated."""
+    kept = f"best epoch {chosen['epoch']} of {epochs}"
+    if chosen["epoch"] == PROBE:
+        kept = "full fine-tuning did not improve on the linear probe; keeping the probe" if epochs else "the probe"
+    if temperature.note:
+        scaled = f"no temperature ({temperature.note})"
+    else:
+        errors = f"{temperature.ece_before:.3f} -> {temperature.ece_after:.3f}"
+        scaled = f"temperature {temperature.value:.2f} (validation calibration error {errors})"
+    accuracy = chosen["val/balanced_accuracy"]
+    log.info("%s: %s, validation balanced accuracy %.3f; %s.", name, kept, accuracy, scaled)
+
+
+def _finite_or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value

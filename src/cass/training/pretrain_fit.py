@@ -1,0 +1,214 @@
+"""One pretraining: the branches at their start, what is settled before the first step, and the fit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from numpy.typing import NDArray
+
+from cass.config.pretrain import PretrainConfig
+from cass.data.store.dataset import StoredImages
+from cass.data.store.statistics import channel_statistics
+from cass.data.store.store import ImageStore
+from cass.methods.base import Method, build_method
+from cass.models.backbones import Branch, tile_of
+from cass.progress import ImageProgress
+from cass.seeds import derive_seed
+from cass.training.averaging import EpochAveraging, first_averaged_epoch
+from cass.training.batch_size import settle_batch_size
+from cass.training.engine import fit
+from cass.training.pretrain_module import PretrainModule, optimization
+from cass.training.probing import describe_stored, embed_stored
+from cass.training.ranks import devices_of, local_device, nodes_of, world_size
+from cass.training.run_progress import RunProgress
+from cass.training.start import branch_spec, describe_start, start_branch, uses_image_statistics
+from cass.training.watch import CollapseWatch
+from cass.transforms.recipes import RECIPES, fit_recipe
+from cass.transforms.views import MakeViews, build_views
+from cass.types import BranchName
+
+log = logging.getLogger("cass")
+
+_GENTLE = (
+    "Few steps or small batches: the learning rate is lowered to %.2g, from %.2g, so as not to damage the start. "
+    "More --epochs learn more."
+)
+_UNTAUGHT = (
+    "Both branches are randomly initialised, so they learn from edges and textures instead of from what a "
+    "pretrained network sees. Pretrained weights, if only of photographs, are a better start: --cnn-weights, "
+    "--transformer-weights."
+)
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """A pretraining that is ready for its first step.
+
+    Attributes:
+        method: What is trained, with its branches at their start.
+        images: The training images.
+        make_views: The augmentation.
+        watched_views: The augmentation that the collapse watch uses.
+        batch_size: Images per step, over all processes.
+        resolved: What the settings left open and is settled now: batch size, processes, optimiser and rates.
+    """
+
+    method: Method
+    images: StoredImages
+    make_views: MakeViews
+    watched_views: MakeViews
+    batch_size: int
+    resolved: dict[str, Any]
+
+
+def prepare_pretraining(
+    config: PretrainConfig,
+    kind: type[Method],
+    names: Sequence[BranchName],
+    *,
+    store: ImageStore,
+    rows: NDArray[np.int64],
+    earlier_batch_size: int | None,
+) -> Pretraining:
+    """Build the method and settle all that the settings leave open.
+
+    Args:
+        config: Settings of the run.
+        kind: The method.
+        names: The branches to train.
+        store: Decoded images.
+        rows: Rows of the N training images.
+        earlier_batch_size: What the run that continues has settled on; None for a new run.
+
+    Returns:
+        What :func:`fit_pretraining` takes.
+
+    Raises:
+        ConfigError: The method takes other views, has no such setting, or a step is too small to be shared.
+        ModelError: A network or its weights are not available or do not fit.
+        CassError: The GPU's memory does not suffice for 8 images.
+    """
+    images = StoredImages(store, rows)
+    recipe = fit_recipe(
+        RECIPES[config.views or kind.default_views], views=kind.views, takes_small=kind.takes_small
+    )
+    method = _method_at_start(config, kind, names, store=store, rows=rows, several_sizes=recipe.small > 0)
+    log.info("%s: %s.", config.method, describe_start(config, names))
+    if method.uses_start:
+        if all(branch_spec(config, name).weights == "none" for name in names):
+            log.warning(_UNTAUGHT)
+        _show_start(method, images, device=local_device(config))
+    batch_size = settle_batch_size(
+        config, method, views=recipe.views, images=len(images), earlier=earlier_batch_size
+    )
+    how = optimization(config, method, batch_size=batch_size, images=len(images))
+    if how.lr < method.optimization.lr and config.lr is None:
+        log.info(_GENTLE, how.lr, method.optimization.lr)
+    make_views = build_views(recipe, tile=tile_of(method))
+    return Pretraining(
+        method=method,
+        images=images,
+        make_views=make_views,
+        # Views that are made to be hard would hide what is left of an image.
+        watched_views=make_views if kind.views == 1 else build_views(RECIPES["paper"]),
+        batch_size=batch_size,
+        resolved={"batch_size": batch_size, "processes": world_size(config), **asdict(how)},
+    )
+
+
+def fit_pretraining(
+    config: PretrainConfig,
+    run: Pretraining,
+    *,
+    watch: CollapseWatch,
+    last: Path,
+    logs: Path,
+    resume_from: Path | None,
+    on_epoch: Callable[[list[dict[str, Any]]], None],
+) -> RunProgress:
+    """Train from the start, or from a checkpoint, to the last epoch.
+
+    Args:
+        config: Settings of the run.
+        run: What is trained; its method holds the averaged weights afterwards, where they are averaged.
+        watch: The collapse watch.
+        last: Checkpoint to write after each epoch.
+        logs: Folder of the TensorBoard logs.
+        resume_from: Checkpoint to continue from; None starts anew.
+        on_epoch: Called with all epochs' rows after each epoch.
+
+    Returns:
+        The rows of the epochs and the seconds that they took.
+
+    Raises:
+        Interrupted: The user stopped the run.
+        CassError: The memory does not suffice, the loss is not finite, or another process of the run ended.
+    """
+    module = PretrainModule(
+        run.method, config=config, images=run.images, make_views=run.make_views, batch_size=run.batch_size
+    )
+    progress = RunProgress(
+        "Pretraining", images_per_epoch=len(run.images), on_epoch=on_epoch, describe=watch.describe
+    )
+    first = first_averaged_epoch(config.averaging_start, config.epochs)
+    averaging = None if first is None else EpochAveraging(first)
+    saving = ModelCheckpoint(
+        dirpath=last.parent,
+        filename=last.stem,
+        save_top_k=1,
+        every_n_epochs=1,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    fit(
+        module,
+        settings=config,
+        epochs=config.epochs,
+        # In this order: what measures, what averages, what shows, what saves.
+        callbacks=[watch, *([] if averaging is None else [averaging]), progress, saving],
+        logs=logs,
+        devices=devices_of(config),
+        nodes=nodes_of(config),
+        resume_from=resume_from,
+    )
+    if averaging is not None:
+        averaging.apply(module)
+    return progress
+
+
+def _method_at_start(
+    config: PretrainConfig,
+    kind: type[Method],
+    names: Sequence[BranchName],
+    *,
+    store: ImageStore,
+    rows: NDArray[np.int64],
+    several_sizes: bool,
+) -> Method:
+    """Build the method with its branches at their start."""
+    branches: dict[str, Branch] = {name: start_branch(config, name, several_sizes=several_sizes) for name in names}
+    bits = 8 * store.array.dtype.itemsize
+    for name in names:
+        if uses_image_statistics(config, name, bits=bits):
+            branches[name].set_normalization(*channel_statistics(store, rows))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(config.seed, "heads"))
+        return build_method(kind, config.method_config, branches)
+
+
+def _show_start(method: Method, images: StoredImages, *, device: torch.device) -> None:
+    """Let the method know how its branches see the training images before the first step."""
+    branches = method.branches()
+    with ImageProgress("Embedding the start", total=len(branches) * len(images)) as progress:
+        embeddings = {
+            name: torch.from_numpy(embed_stored(branch, images, device=device, advance=progress.advance))
+            for name, branch in branches.items()
+        }
+    method.to("cpu").begin(embeddings, lambda: describe_stored(images, device=device))
