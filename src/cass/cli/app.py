@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from cass import api
 from cass.cli.options import command
@@ -18,9 +19,18 @@ HELP = (
 )
 
 
+class _InOrder(TyperGroup):
+    """Lists commands in the order of the table of verbs."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names, groups among commands."""
+        return list(dict.fromkeys(entry.name.split()[0] for entry in all_verbs().values()))
+
+
 def build_app() -> typer.Typer:
     """Make the application from the table of verbs."""
     app = typer.Typer(
+        cls=_InOrder,
         name="cass",
         help=HELP,
         no_args_is_help=True,

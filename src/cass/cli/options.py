@@ -12,7 +12,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from cass.config import wording
-from cass.config.base import build_config
+from cass.config.base import MissingSetting, build_config
 from cass.config.verbs import Verb, setting_names
 from cass.errors import ConfigError
 from cass.logs import set_up_logging
@@ -50,7 +50,12 @@ def command(entry: Verb, run: Callable[[Any], None]) -> Callable[..., None]:
             for name, value in given.items()
             if value is not None and value != []
         }
-        run(build_config(entry.config, values, source=Path(source) if source else None))
+        try:
+            config = build_config(entry.config, values, source=Path(source) if source else None)
+        except MissingSetting as error:
+            word = entry.arguments.get(error.name, wording.flag(error.name))
+            raise ConfigError(f"cass {entry.name} needs {word}", f"Example: {entry.example}") from None
+        run(config)
 
     body.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     body.__doc__ = f"{entry.summary}\n\nExample: {entry.example}"
@@ -65,15 +70,15 @@ def option_names(name: str, field: FieldInfo) -> tuple[str, ...]:
     return (flag, "--data") if name == "labels" else (flag,)
 
 
-def value_word(field: FieldInfo) -> str:
-    """Return the word that stands for the value of an option in help; empty for a switch."""
-    kind, metavar = _kind(field)
-    if metavar is not None:
-        return metavar
-    if kind is bool:
-        return ""
-    element = get_args(kind)[0] if get_origin(kind) is list else kind
-    return {int: "INTEGER", float: "FLOAT"}.get(element, "TEXT")
+def value_word(field: FieldInfo) -> str | None:
+    """Return the word that stands for the value of an option in help; None for a switch."""
+    if wording.is_mapping(field):
+        return "YAML"
+    parts = [part for part in wording.parts(field.annotation) if part is not type(None)]
+    if words := wording.choices(field.annotation):
+        return "|".join(words if len(parts) == 1 else ["N", *words])
+    kind = get_args(parts[0])[0] if get_origin(parts[0]) is tuple else parts[0]
+    return {int: "N", float: "NUMBER", Path: "PATH", bool: None}.get(kind, "TEXT")
 
 
 def _set_up(*, quiet: bool, verbose: bool) -> None:
@@ -109,16 +114,15 @@ def _annotation(entry: Verb, name: str, field: FieldInfo) -> Any:
     bounds, default = wording.bounds(field), wording.default(field)
     shown = default and field.default is not False
     text = f"{field.description}{f' ({bounds})' if bounds else ''}{f' [default: {default}]' if shown else ''}"
-    kind, metavar = _kind(field)
     words = wording.choices(field.annotation)
     option = typer.Option(
         *option_names(name, field),
         help=text,
-        metavar=metavar,
+        metavar=value_word(field),
         show_default=False,
         autocompletion=_completer(words) if words else None,
     )
-    return Annotated[kind | None, option]
+    return Annotated[_kind(field) | None, option]
 
 
 def _completer(words: list[str]) -> Callable[[str], list[str]]:
@@ -128,18 +132,12 @@ def _completer(words: list[str]) -> Callable[[str], list[str]]:
     return complete
 
 
-def _kind(field: FieldInfo) -> tuple[Any, str | None]:
-    """Return the type that Typer parses, and the word that stands for it in help where Typer has none."""
-    if wording.is_mapping(field):
-        return str, "YAML"
-    parts = [part for part in wording.parts(field.annotation) if part is not type(None)]
-    if words := wording.choices(field.annotation):
-        return str, "|".join(words if len(parts) == 1 else ["N", *words])
-    if get_origin(parts[0]) is tuple:
-        return list[get_args(parts[0])[0]], None  # type: ignore[misc]
-    if parts[0] is Path:
-        return str, "PATH"
-    return parts[0], None
+def _kind(field: FieldInfo) -> Any:
+    """Return the type that Typer parses."""
+    part = next(part for part in wording.parts(field.annotation) if part is not type(None))
+    if wording.is_mapping(field) or wording.choices(field.annotation) or part is Path:
+        return str
+    return list[get_args(part)[0]] if get_origin(part) is tuple else part  # type: ignore[misc]
 
 
 def _value(name: str, value: Any, field: FieldInfo) -> Any:

@@ -13,7 +13,7 @@ from cass.config.verbs import verb
 @verb(
     "audit",
     order=20,
-    arguments={"data": "[IMAGES]"},
+    arguments={"data": "IMAGES"},
     summary="Check a set of images before training: files, copies, leakage, shortcuts and labels. Exit code 1 if "
     "something is serious.",
     example="cass audit labels.csv --html audit.html",

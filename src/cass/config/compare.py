@@ -12,7 +12,7 @@ from cass.config.verbs import verb
 @verb(
     "compare",
     order=90,
-    arguments={"data": "[IMAGES]"},
+    arguments={"data": "IMAGES"},
     summary="Pretrain, fine-tune at several label fractions, and evaluate; the same networks without pretraining "
     "are the baseline.",
     example="cass compare labels.csv --out runs/compare --epochs 50",

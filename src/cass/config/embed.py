@@ -14,7 +14,7 @@ from cass.types import Branches
 @verb(
     "embed",
     order=70,
-    arguments={"run": "RUN", "data": "[IMAGES]"},
+    arguments={"run": "RUN", "data": "IMAGES"},
     summary="Write the embeddings of images to a Parquet file or a folder of Parquet shards.",
     example="cass embed runs/pretrain scans/ --out embeddings.parquet",
     returns="The file or folder, the number of images, and the unreadable files.",

@@ -13,7 +13,7 @@ from cass.config.verbs import verb
 @verb(
     "predict",
     order=80,
-    arguments={"run": "RUN", "data": "[IMAGES]"},
+    arguments={"run": "RUN", "data": "IMAGES"},
     summary="Write the predictions of fine-tuned branches to a CSV file, a Parquet file or a folder of shards.",
     example="cass predict runs/tuned new-scans/ --out predictions.csv",
     returns="The file or folder, the number of images, the classes, and the unreadable files.",

@@ -15,7 +15,7 @@ from cass.types import Branches
 @verb(
     "pretrain",
     order=40,
-    arguments={"data": "[IMAGES]"},
+    arguments={"data": "IMAGES"},
     summary="Train a CNN and a Transformer together, without labels, on all training images.",
     example="cass pretrain scans/ --out runs/pretrain --epochs 50",
     returns="The run folder and its summary.",

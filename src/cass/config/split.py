@@ -13,7 +13,7 @@ from cass.config.verbs import verb
 @verb(
     "split",
     order=30,
-    arguments={"data": "[IMAGES]"},
+    arguments={"data": "IMAGES"},
     summary="Write splits that keep patients, copies and near-duplicates together.",
     example="cass split labels.csv --out safe.csv",
     returns="The CSV file and the number of images in each split.",
