@@ -81,7 +81,7 @@ def test_a_split_leaves_out_what_cannot_be_read(
         result = cass.split(leaking, out=tmp_path / "safe.csv", ratios=(0.5, 0.25, 0.25), seed=4)
     assert result.unreadable == (table.image[10],)
     assert sum(result.counts.values()) == 59
-    assert f"Left out {table.image[10]}" in caplog.text
+    assert f"Unreadable: {table.image[10]}" in caplog.text
     written = pd.read_csv(tmp_path / "safe.csv")
     assert len(written) == 59
     assert written.split.value_counts().to_dict() == result.counts

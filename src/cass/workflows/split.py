@@ -64,7 +64,7 @@ def run_split(config: SplitConfig) -> SplitResult:
     kept = np.flatnonzero(facts.readable)
     unreadable = tuple(manifest.images[row] for row in sorted(facts.errors))
     for name in unreadable[:NAMED]:
-        log.warning("Unreadable, not listed: %s.", name)
+        log.warning("Unreadable: %s. The CSV does not list it.", name)
     manifest, facts = manifest.subset(kept), take(facts, kept)
     splits = safe_splits(manifest, facts, seed=config.seed, ratios=config.ratios)
     made = replace(manifest, splits=splits)
