@@ -21,7 +21,7 @@ _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
 def function_names() -> list[str]:
     """Return the names of the Python functions of all verbs, in the order of the table."""
-    return list(dict.fromkeys(_name(entry) for entry in all_verbs().values()))
+    return list(dict.fromkeys(function_name(entry) for entry in all_verbs().values()))
 
 
 def function(name: str) -> Callable[..., Any]:
@@ -33,7 +33,7 @@ def function(name: str) -> Callable[..., Any]:
     Returns:
         A function with a signature and a docstring of its own. It imports what it computes with when called.
     """
-    entries = [entry for entry in all_verbs().values() if _name(entry) == name]
+    entries = [entry for entry in all_verbs().values() if function_name(entry) == name]
     group = entries[0].group
     if group is not None and GROUPS[group].by_kind:
         return _by_kind(group, entries)
@@ -88,17 +88,11 @@ def example(entry: Verb) -> str:
     for word in rest:
         name, value = (flags[word], next(rest)) if word.startswith("--") else (next(positional), word)
         given[name] = value
-    required = required_names(entry)[:2]
-    kind = _kind(entry)
+    kind = kind_of(entry)
     parts = [repr(kind)] if kind else []
-    parts += [repr(given.pop(name)) for name in required if name in given]
+    parts += [repr(given.pop(name)) for name in entry.arguments]
     parts += [f"{name}={_literal(entry, name, value)}" for name, value in given.items()]
-    return f"cass.{_name(entry)}({', '.join(parts)})".replace("'", '"')
-
-
-def returns(entry: Verb) -> str:
-    """Say what the Python function of a verb returns."""
-    return entry.returns
+    return f"cass.{function_name(entry)}({', '.join(parts)})".replace("'", '"')
 
 
 def raises(entry: Verb) -> dict[str, str]:
@@ -111,19 +105,21 @@ def raises(entry: Verb) -> dict[str, str]:
     return found
 
 
-def _name(entry: Verb) -> str:
+def function_name(entry: Verb) -> str:
+    """Return the name of the Python function of a verb; the kinds of a group share one."""
     if entry.group is not None and GROUPS[entry.group].by_kind:
         return entry.group
     return entry.name.replace(" ", "_").replace("-", "_")
 
 
-def _kind(entry: Verb) -> str | None:
+def kind_of(entry: Verb) -> str | None:
+    """Return the first argument of the Python function where it stands for several verbs; else None."""
     return entry.word if entry.group is not None and GROUPS[entry.group].by_kind else None
 
 
 def _of_verb(entry: Verb) -> Callable[..., Any]:
     names = required_names(entry)[:2]
-    name = _name(entry)
+    name = function_name(entry)
 
     def call(*positional: Any, config: str | Path | None = None, **settings: Any) -> Any:
         values = dict(zip(names, positional, strict=False))
@@ -172,9 +168,9 @@ def _docstring(entry: Verb) -> str:
     lines = [entry.summary, "", "Args:"]
     for name in signature(entry).parameters:
         lines.append(f"    {name}: {CONFIG if name == 'config' else _describe(entry, name)}")
-    lines += ["", "Returns:", f"    {returns(entry)}", "", "Raises:"]
+    lines += ["", "Returns:", f"    {entry.returns}", "", "Raises:"]
     lines += [f"    {kind}: {text}" for kind, text in raises(entry).items()]
-    lines += ["", "Example:", "    >>> import cass", f"    >>> result = {example(entry)}  # doctest: +SKIP"]
+    lines += ["", "Example:", "    >>> import cass", f"    >>> result = {example(entry)}"]
     return "\n".join(lines)
 
 

@@ -14,8 +14,7 @@ from cass.config.verbs import verb
     "audit",
     order=20,
     arguments={"data": "IMAGES"},
-    summary="Check a set of images before training: files, copies, leakage, shortcuts and labels. Exit code 1 if "
-    "something is serious.",
+    summary="Check a set of images before training: files, copies, leakage, shortcuts and labels.",
     example="cass audit labels.csv --html audit.html",
     returns="What was found; `audit.serious` tells whether results on this set would be wrong.",
 )

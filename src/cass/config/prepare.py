@@ -34,7 +34,7 @@ _PICTURES = "The folder, the number of images written, and the unreadable files.
     runner="cass.workflows.prepare:run_isic2019",
     result="PreparedSet",
     arguments={"folder": "DIR"},
-    summary="The 25,331 dermoscopic images of ISIC 2019, with the lesion as group.",
+    summary="Write a manifest of ISIC 2019: 25,331 dermoscopic images, with the lesion as group.",
     example="cass prepare isic2019 downloads/isic2019",
     returns=_SET,
 )
@@ -44,7 +44,7 @@ _PICTURES = "The folder, the number of images written, and the unreadable files.
     runner="cass.workflows.prepare:run_dermofit",
     result="PreparedSet",
     arguments={"folder": "DIR"},
-    summary="The 1,300 photographs of the Dermofit library.",
+    summary="Write a manifest of the Dermofit library: 1,300 photographs.",
     example="cass prepare dermofit downloads/dermofit",
     returns=_SET,
 )
@@ -54,7 +54,7 @@ _PICTURES = "The folder, the number of images written, and the unreadable files.
     runner="cass.workflows.prepare:run_brain_tumor_mri",
     result="PreparedSet",
     arguments={"folder": "DIR"},
-    summary="The 7,023 slices of the brain-tumour MRI set, with its official split.",
+    summary="Write a manifest of the brain-tumour MRI set: 7,023 slices, with the official split.",
     example="cass prepare brain-tumor-mri downloads/brain-tumor-mri",
     returns=_SET,
 )
@@ -73,7 +73,7 @@ class PrepareSetConfig(Settings):
     runner="cass.workflows.prepare:run_multilabel",
     result="PreparedSet",
     arguments={"folder": "DIR"},
-    summary="Images with several findings each, listed in a CSV file.",
+    summary="Write a manifest of images with several findings each, listed in a CSV file.",
     example="cass prepare multilabel biopsies/ --labels findings.csv",
     returns=_SET,
 )
