@@ -14,6 +14,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from pydantic.fields import FieldInfo
+
 from cass import api
 from cass.cli.options import CONFIG_HELP, QUIET, VERBOSE, option_names, value_word
 from cass.config import wording
@@ -150,14 +152,14 @@ def _command(entry: Verb) -> str:
     if entry.name in GROUPS:
         usage = usage.replace("[OPTIONS] ", "") + " [OPTIONS]"
     fields = entry.config.model_fields
-    positional = [[f"`{word}`", fields[name].description] for name, word in entry.arguments.items()]
+    positional = [[f"`{word}`", _prose(fields[name])] for name, word in entry.arguments.items()]
     options = [
         [
             " ".join(f"`{flag}`" for flag in option_names(name, fields[name])),
             _words(value_word(fields[name])),
             _default(entry, name),
             wording.bounds(fields[name]),
-            str(fields[name].description),
+            _prose(fields[name]),
         ]
         for name in setting_names(entry)
         if name not in entry.arguments
@@ -198,7 +200,7 @@ def method_settings() -> str:
     for name, kind in _methods():
         for setting, field in kind.Config.model_fields.items():
             shown = wording.default(field)
-            rows.append([f"`{name}`", f"`{setting}`", f"`{shown}`", wording.bounds(field), str(field.description)])
+            rows.append([f"`{name}`", f"`{setting}`", f"`{shown}`", wording.bounds(field), _prose(field)])
     return table(["Method", "Setting", "Default", "Bounds", "Meaning"], rows)
 
 
@@ -264,7 +266,7 @@ def _function(entry: Verb, *, heading: str) -> str:
             _code_of_type(str(parameter.annotation)),
             _default(entry, name) if name in fields else "",
             wording.bounds(fields[name]) if name in fields else "",
-            str(fields[name].description) if name in fields else api.CONFIG,
+            _prose(fields[name]) if name in fields else api.CONFIG,
         ]
         for name, parameter in parameters.items()
     ]
@@ -299,6 +301,11 @@ def result_class(entry: Verb) -> type[Any]:
 def _code_of_type(text: str) -> str:
     """Write a type without a pipe, which would end a cell."""
     return " or ".join(f"`{part}`" for part in text.split(" | "))
+
+
+def _prose(field: FieldInfo) -> str:
+    """Return a description; brackets in it are no links."""
+    return str(field.description).replace("[", r"\[").replace("]", r"\]")
 
 
 def _lower(text: str) -> str:
