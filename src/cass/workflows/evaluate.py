@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.config.base import build_config
 from cass.config.evaluate import EvaluateConfig
 from cass.data.manifest.manifest import Manifest
 from cass.data.splits.resolve import read_splits
@@ -18,10 +18,12 @@ from cass.errors import DataError
 from cass.evaluation.probabilities import probabilities
 from cass.evaluation.report import ClassificationReport, classification_report
 from cass.files import write_json, write_text
+from cass.reports.tables import Cells
 from cass.runs.folder import SPLITS_FILE, staged, write_start
 from cass.runs.inference import infer, load_branches
 from cass.runs.inputs import Plan, kept_images, make_plan
 from cass.runs.predictions import finetuned_summary, prediction_table, thresholds_of
+from cass.types import Task
 
 log = logging.getLogger("cass")
 
@@ -43,42 +45,65 @@ class EvaluateResult:
     summary: dict[str, Any]
 
 
-def evaluate(
-    run: str | Path, *, labels: str | Path, config: str | Path | None = None, **settings: Any
-) -> EvaluateResult:
-    """Measure fine-tuned branches on a split, with 95% bootstrap intervals.
+def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
+    """Evaluate fine-tuned branches on a split, with 95% bootstrap confidence intervals.
 
     Args:
-        run: Run folder of :func:`cass.finetune`; the evaluation is written to its folder ``evaluation``.
-        labels: CSV manifest, folder with one sub-folder a class, or ``generated``.
-        config: YAML file with further settings.
-        settings: Fields of :class:`cass.config.evaluate.EvaluateConfig` by name.
+        config: Settings of ``cass evaluate``.
 
     Returns:
-        A report for each branch, and for their mean.
+        A report for each branch and for the mean of their probabilities.
 
     Raises:
-        CassError: For anything that the user can mend, in one line.
+        CassError: The run or the data set cannot be used, or has labels that the run does not know.
     """
-    values = settings | {"run": Path(run), "labels": str(labels)}
-    return run_evaluate(build_config(EvaluateConfig, values, source=Path(config) if config else None))
-
-
-def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
-    """Do what :func:`evaluate` says, with a configuration that is already checked."""
-    from cass.reports.plots import plot_confusion
-    from cass.reports.tables import report_markdown
-
     summary = finetuned_summary(config.run)
     classes, task = tuple(summary["classes"]), summary["task"]
     plan, rows = _split_images(config, classes=classes)
     manifest = plan.manifest.subset(rows)
+    names, predicted = _predict(config, plan, rows, task=task)
+    thresholds = {name: thresholds_of(summary, name) for name in predicted}
+    if len(predicted) > 1:
+        thresholds[MEAN] = thresholds_of(summary, *predicted)
+        predicted[MEAN] = np.mean(list(predicted.values()), axis=0)
+    row_of = {name: row for row, name in enumerate(manifest.images)}
+    read = np.array([row_of[name] for name in names])
+    targets = _align(manifest, classes)[read]
+    reports = {
+        name: classification_report(
+            probability,
+            targets,
+            classes=classes,
+            task=task,
+            groups=None if manifest.groups is None else manifest.groups[read],
+            resamples=config.resamples,
+            seed=config.seed,
+            thresholds=thresholds[name],
+        )
+        for name, probability in predicted.items()
+    }
+    tables = {
+        name: prediction_table(names, probability, classes=classes, task=task, thresholds=thresholds[name])
+        for name, probability in predicted.items()
+    }
+    out = config.run / "evaluation" / config.split
+    with staged(out, replace=True) as folder:
+        write_start(folder, config)
+        # A run of an earlier version does not say.
+        _write(folder, reports, tables, leaks=[*summary.get("leakage", []), *plan.leaks])
+    return EvaluateResult(out, reports, summary)
+
+
+def _predict(
+    config: EvaluateConfig, plan: Plan, rows: NDArray[np.int64], *, task: Task
+) -> tuple[list[str], dict[str, NDArray[np.float32]]]:
+    """Return the names of the n readable images of some rows, and by branch name probabilities (n, K)."""
     branches = load_branches(config.run, "both")
     spec = next(iter(branches.values())).spec
     kept = kept_images(plan, image_size=spec.image_size, in_chans=spec.in_chans, cache=config.cache)
     passed = infer(
-        manifest.root,
-        manifest.images,
+        plan.manifest.root,
+        plan.manifest.subset(rows).images,
         branches,
         settings=config,
         batch_size=config.batch_size,
@@ -87,49 +112,36 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
     )
     chunks = [chunk for chunk in passed if chunk.names]
     names = [name for chunk in chunks for name in chunk.names]
-    predicted: dict[str, NDArray[np.float32]] = {
-        branch: np.concatenate([chunk.outputs[branch] for chunk in chunks]) for branch in branches
-    }
-    thresholds = {branch: thresholds_of(summary, branch) for branch in branches}
-    if len(branches) > 1:
-        predicted[MEAN] = np.mean(list(predicted.values()), axis=0)
-        thresholds[MEAN] = thresholds_of(summary, *branches)
-    row_of = {name: row for row, name in enumerate(manifest.images)}
-    read = np.array([row_of[name] for name in names])
-    targets = _align(manifest, classes)[read]
-    groups = None if manifest.groups is None else manifest.groups[read]
-    reports = {
-        branch: classification_report(
-            probability,
-            targets,
-            classes=classes,
-            task=task,
-            groups=groups,
-            resamples=config.resamples,
-            seed=config.seed,
-            thresholds=thresholds[branch],
-        )
-        for branch, probability in predicted.items()
-    }
-    out = config.run / "evaluation" / config.split
-    with staged(out, replace=True) as folder:
-        write_start(folder, config)
-        write_json(folder / "report.json", {name: report.to_dict() for name, report in reports.items()})
-        # A run of an earlier version does not say.
-        leaks = dict.fromkeys([*summary.get("leakage", []), *plan.leaks])
-        lines = [
-            *(f"**Leakage was allowed.** {leak}" for leak in leaks),
-            *(f"## {name}\n\n{report_markdown(report)}" for name, report in reports.items()),
-        ]
-        write_text(folder / "report.md", "\n\n".join(lines) + "\n")
-        for name, report in reports.items():
-            stem = name.replace(" ", "-")
-            plot_confusion(report, folder / f"confusion-{stem}.png")
-            table = prediction_table(
-                names, predicted[name], classes=classes, task=task, thresholds=thresholds[name]
-            )
-            write_text(folder / f"predictions-{stem}.csv", table.to_csv(index=False))
-    return EvaluateResult(out, reports, summary)
+    return names, {branch: np.concatenate([chunk.outputs[branch] for chunk in chunks]) for branch in branches}
+
+
+def _write(
+    folder: Path, reports: dict[str, ClassificationReport], tables: dict[str, Any], *, leaks: list[str]
+) -> None:
+    """Write the reports, a confusion plot and the predictions of each branch."""
+    from cass.reports.plots import plot_confusion
+    from cass.reports.tables import report_markdown
+
+    write_json(folder / "report.json", {name: report.to_dict() for name, report in reports.items()})
+    lines = [
+        *(f"**Leakage was allowed.** {leak}" for leak in dict.fromkeys(leaks)),
+        *(f"## {name}\n\n{report_markdown(report)}" for name, report in reports.items()),
+    ]
+    write_text(folder / "report.md", "\n\n".join(lines) + "\n")
+    for name, report in reports.items():
+        stem = name.replace(" ", "-")
+        plot_confusion(report, folder / f"confusion-{stem}.png")
+        write_text(folder / f"predictions-{stem}.csv", tables[name].to_csv(index=False))
+
+
+def show(result: EvaluateResult, config: EvaluateConfig) -> Iterator[str | Cells]:
+    """Yield what the command prints."""
+    from cass.reports.tables import report_cells
+
+    for name, report in result.reports.items():
+        yield f"\n{name}"
+        yield from report_cells(report)
+    yield f"Wrote {result.out}"
 
 
 def _split_images(config: EvaluateConfig, *, classes: tuple[str, ...]) -> tuple[Plan, NDArray[np.int64]]:
