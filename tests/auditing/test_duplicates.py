@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,63 +9,51 @@ from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 from scipy import ndimage
 
-from cass.auditing.duplicates import CORRELATION, DISTANCE, copies, families, members, near_pairs, similar_pairs
-from cass.auditing.facts import ImageFacts, gather_facts
+from cass.auditing.duplicates import copies, families, members, near_pairs, similar_pairs
+from cass.auditing.facts import facts_of_set
+from cass.data.manifest.manifest import Manifest, load_manifest
 
 
 @pytest.fixture(scope="module")
-def facts(tmp_path_factory: pytest.TempPathFactory) -> ImageFacts:
-    """Six different pictures; of the first a smaller, a brighter and a recompressed copy."""
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Thirty pictures; of the first also a smaller, a brighter, a cropped, a recompressed and an exact copy."""
     folder = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(0)
-    pictures = []
-    for _ in range(6):
-        field = ndimage.gaussian_filter(rng.normal(size=(96, 96)), 8)
-        field = (field - field.min()) / (field.max() - field.min())
-        pictures.append(Image.fromarray((200 * field).astype(np.uint8)))
-    first = pictures[0]
-    pictures += [first.resize((64, 64)), ImageEnhance.Brightness(first).enhance(1.2)]
-    paths: list[Path] = []
-    for number, picture in enumerate(pictures):
-        paths.append(folder / f"{number}.png")
-        picture.save(paths[-1])
-    first.save(folder / "8.jpg", quality=60)
-    return gather_facts([*paths, folder / "8.jpg"])
+    for number in range(30):
+        blob(rng).save(folder / f"{number:02d}.png")
+    first = Image.open(folder / "00.png")
+    first.resize((64, 64)).save(folder / "30.png")
+    ImageEnhance.Brightness(first).enhance(1.2).save(folder / "31.png")
+    first.crop((0, 5, 90, 96)).save(folder / "32.png")
+    first.save(folder / "33.jpg", quality=60)
+    (folder / "34.png").write_bytes((folder / "00.png").read_bytes())
+    (folder / "35.png").write_bytes(b"no picture")
+    for number in (36, 37):  # constant images show nothing that could be a copy
+        Image.new("L", (50, 50 + number), 90).save(folder / f"{number}.png")
+    return load_manifest(str(folder))
 
 
-def test_changed_copies_are_found_and_nothing_else(facts: ImageFacts) -> None:
-    pairs = near_pairs(facts)
-    assert {tuple(pair) for pair in pairs.tolist()} == {(0, 6), (0, 7), (0, 8), (6, 7), (6, 8), (7, 8)}
-    codes = families(pairs, count=9)
-    assert [rows.tolist() for rows in members(codes)] == [[0, 6, 7, 8]]
+def blob(rng: np.random.Generator) -> Image.Image:
+    """Draw a disc that all pictures share, with a texture of its own."""
+    field = ndimage.gaussian_filter(rng.normal(size=(96, 96)), 3)
+    y, x = np.mgrid[:96, :96]
+    inside = (y - 48) ** 2 + (x - 48) ** 2 < 40**2
+    return Image.fromarray(np.where(inside, 120 + 300 * field, 20).clip(0, 255).astype(np.uint8))
 
 
-def test_pairs_are_those_of_a_plain_loop() -> None:
-    rng = np.random.default_rng(1)
-    count = 300
-    base = rng.integers(0, 2**63, 40, dtype=np.uint64)
-    hashes = base[rng.integers(0, 40, count)] ^ (np.uint64(1) << rng.integers(0, 64, count).astype(np.uint64))
-    thumbnails = rng.integers(0, 256, (12, 256))[rng.integers(0, 12, count)] + rng.integers(0, 20, (count, 256))
-    empty = gather_facts([])
-    made = replace(
-        empty,
-        digests=[""] * count,
-        errors={7: "gone"},
-        constant=np.arange(count) == 9,
-        hashes=hashes,
-        thumbnails=thumbnails.clip(0, 255).astype(np.uint8),
-    )
-    usable = [row for row in range(count) if row not in (7, 9)]
-    expected = {
-        (a, b)
-        for a in usable
-        for b in usable
-        if a < b
-        and int(hashes[a] ^ hashes[b]).bit_count() <= DISTANCE
-        and np.corrcoef(made.thumbnails[a], made.thumbnails[b])[0, 1] >= CORRELATION
-    }
-    assert expected
-    assert {tuple(pair) for pair in near_pairs(made).tolist()} == expected
+def test_changed_copies_are_found_and_nothing_else(manifest: Manifest) -> None:
+    pairs = near_pairs(manifest, facts_of_set(manifest))
+    assert (pairs[:, 0] < pairs[:, 1]).all()
+    found = [rows.tolist() for rows in members(families(pairs, count=len(manifest)))]
+    assert found == [[0, 30, 31, 32, 33, 34]]
+
+
+def test_two_images_are_enough_for_a_pair(tmp_path: Path) -> None:
+    picture = blob(np.random.default_rng(3))
+    picture.save(tmp_path / "a.png")
+    picture.resize((70, 70)).save(tmp_path / "b.png")
+    manifest = load_manifest(str(tmp_path))
+    assert near_pairs(manifest, facts_of_set(manifest)).tolist() == [[0, 1]]
 
 
 def test_similar_to_every_network(monkeypatch: pytest.MonkeyPatch) -> None:

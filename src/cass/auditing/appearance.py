@@ -137,6 +137,6 @@ def _whitening(pictures: Floats) -> tuple[Floats, Floats]:
 
 
 def _directions(pictures: Floats, centre: Floats, axes: Floats) -> Floats:
-    whitened: Floats = (pictures - centre) @ axes
-    whitened /= np.maximum(np.linalg.norm(whitened, axis=1, keepdims=True), 1e-12)
-    return whitened
+    whitened = (pictures - centre) @ axes
+    lengths = np.linalg.norm(whitened, axis=1, keepdims=True)
+    return np.asarray(whitened / np.maximum(lengths, 1e-12), dtype=np.float32)

@@ -15,7 +15,7 @@ from cass.auditing.registration import agreement
 from cass.data.manifest.manifest import Manifest
 from cass.progress import shown
 
-AGREEMENT = 0.95
+AGREEMENT = 0.94
 """Least correlation of the local structure of near-duplicates, after alignment."""
 KEPT = 512
 """Decoded images that are kept while candidates are compared, 64 KiB each."""

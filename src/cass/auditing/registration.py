@@ -18,7 +18,12 @@ NOISE = 0.1
 """Local contrast, as a share of the image's own, below which structure counts less."""
 EDGE = 2
 """Pixels at the edge of the grid that do not count."""
+DARKEST, LIGHTEST = 3, 252
+"""Grey levels beyond which a pixel counts as saturated: brightening may have cut its structure off."""
+LEAST_COUNTED = 0.1
+"""Share of unsaturated pixels below which saturated ones count, too."""
 LONGEST_STEP = 0.05
+"""Most that an edge of the box moves in one iteration, as a share of its width or height."""
 
 Floats = NDArray[np.float32]
 
@@ -37,7 +42,10 @@ def agreement(original: Image.Image, copy: Image.Image, box: Box) -> float:
     whole = _sampled(copy, WHOLE)
     aligned = _sampled(original, _aligned(original, whole, box))
     inner = (slice(EDGE, -EDGE),) * 2
-    return _correlation(_structure(aligned)[inner], _structure(whole)[inner])
+    counted = (_unsaturated(aligned) & _unsaturated(whole))[inner]
+    if counted.mean() < LEAST_COUNTED:
+        counted[:] = True
+    return _correlation(_structure(aligned)[inner][counted], _structure(whole)[inner][counted])
 
 
 def _aligned(original: Image.Image, target: Floats, box: Box) -> Box:
@@ -86,6 +94,11 @@ def _structure(values: Floats) -> Floats:
     contrast = np.sqrt(gaussian_filter(band * band, 1.5 * COARSE) + NOISE**2)
     structure: Floats = band / contrast
     return structure
+
+
+def _unsaturated(values: Floats) -> NDArray[np.bool_]:
+    inside: NDArray[np.bool_] = (values > DARKEST) & (values < LIGHTEST)
+    return inside
 
 
 def _standardized(values: Floats) -> Floats:
