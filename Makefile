@@ -7,10 +7,10 @@ DOCS_INSTALLED := $(VENV)/.installed-docs
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint docs bench check clean
+.PHONY: help setup demo test lint reference docs bench check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 setup: $(INSTALLED) ## install cass and its tools into .venv
 
@@ -26,6 +26,9 @@ lint: $(INSTALLED) ## check format, style, types and layers
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+reference: $(INSTALLED) ## write the stub and the reference pages from the table of verbs
+	$(BIN)/python docs/generate.py
 
 docs: $(DOCS_INSTALLED) ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from cass.logs import LOGGER
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -92,3 +95,12 @@ def tuned(scans: Path, pretrained: Path) -> Path:
     return cass.finetune(
         pretrained, labels=scans, out=out, label_fraction=0.5, epochs=2, batch_size=8, device="cpu"
     ).out
+
+
+@pytest.fixture(autouse=True)
+def unchanged_logging() -> Iterator[None]:
+    """The command line sets the logger up; the next test starts as this one did."""
+    before = LOGGER.handlers, LOGGER.propagate, LOGGER.level
+    yield
+    LOGGER.handlers, LOGGER.propagate = before[:2]
+    LOGGER.setLevel(before[2])

@@ -1,61 +1,39 @@
-"""cass: a folder of mostly unlabelled medical images becomes a label-efficient classifier.
+"""cass: label-efficient classifiers from a folder of mostly unlabelled medical images.
 
-A CNN and a Transformer learn together from one another (CASS, Cross-Architectural Self-Supervision,
-Singh & Cirrone, MLHC 2023), and each is then fine-tuned on few labels. Nothing leaves the machine.
+A CNN and a vision Transformer are pretrained together, without labels (CASS, Cross-Architectural Self-Supervision,
+Singh & Cirrone, MLHC 2023). Each is then fine-tuned on few labels. Nothing leaves the machine.
 """
+
+# The functions are made from the table of verbs when first used: importing cass loads no PyTorch.
+# Editors and type checkers read __init__.pyi, which `make reference` writes.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cass.errors import CassError
-from cass.version import __version__
+from cass.errors import CassError as CassError
+from cass.version import __version__ as __version__
 
-if TYPE_CHECKING:
-    from cass.benchmarking.run import benchmark
-    from cass.benchmarking.speed.run import benchmark_speed
-    from cass.methods import list_methods
-    from cass.workflows.audit import audit
-    from cass.workflows.compare import compare
-    from cass.workflows.embed import embed
-    from cass.workflows.evaluate import evaluate
-    from cass.workflows.finetune import finetune
-    from cass.workflows.predict import predict
-    from cass.workflows.prepare import prepare
-    from cass.workflows.pretrain import pretrain
-    from cass.workflows.split import split
-
-__all__ = [
-    "CassError",
-    "__version__",
-    "audit",
-    "benchmark",
-    "benchmark_speed",
-    "compare",
-    "embed",
-    "evaluate",
-    "finetune",
-    "list_methods",
-    "predict",
-    "prepare",
-    "pretrain",
-    "split",
-]
-
-
-_HOMES = {
-    "benchmark": "cass.benchmarking.run",
-    "benchmark_speed": "cass.benchmarking.speed.run",
-    "list_methods": "cass.methods",
-}
+_FIXED = ["CassError", "__version__", "list_methods"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a verb when it is first used, so that importing cass stays fast and needs no torch."""
-    if name not in __all__:
+    if name.startswith("__") and name != "__all__":
         raise AttributeError(f"module 'cass' has no attribute {name!r}")
-    home = _HOMES.get(name, f"cass.workflows.{name}")
-    value = getattr(import_module(home), name)
-    globals()[name] = value  # the verb, not the module of the same name, is what stays
+    from cass.api import function, function_names
+
+    if name == "__all__":
+        return sorted([*_FIXED, *function_names()])
+    if name == "list_methods":
+        from cass.methods import list_methods as value
+    elif name in function_names():
+        value = function(name)
+    else:
+        raise AttributeError(f"module 'cass' has no attribute {name!r}")
+    globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    names: list[str] = __getattr__("__all__")
+    return names

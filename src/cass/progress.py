@@ -12,6 +12,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from cass.logs import is_quiet
+
 log = logging.getLogger("cass")
 
 LINE_SECONDS = 10.0
@@ -61,9 +63,11 @@ def open_bar(title: str, *, total: int, done: int = 0) -> Bar | None:
         done: Steps that an earlier process did.
 
     Returns:
-        The bar; None where there is no terminal.
+        The bar; None where there is no terminal, and where only warnings are to be shown.
     """
-    return Bar(title, total=total, done=done) if Console(stderr=True).is_terminal else None
+    if is_quiet() or not Console(stderr=True).is_terminal:
+        return None
+    return Bar(title, total=total, done=done)
 
 
 class ImageProgress:
@@ -105,7 +109,7 @@ class ImageProgress:
         rate = self._here / max(now - self._started, 1e-9)
         if self._bar is not None:
             self._bar.show(self.done, f"{rate:.0f} {self.unit}/s")
-        elif now - self._shown >= LINE_SECONDS:
+        elif now - self._shown >= LINE_SECONDS and not is_quiet():
             self._shown = now
             left = (self.total - self.done) / max(rate, 1e-9)
             sys.stderr.write(

@@ -53,6 +53,9 @@ class Registry(Mapping[str, EntryT], Generic[EntryT]):
             raise ConfigError(f"Unknown {self.kind} {name!r}", hint)
         return self._entries[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 

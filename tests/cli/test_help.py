@@ -5,27 +5,38 @@ import sys
 
 import pytest
 
-COMMANDS = ("pretrain", "finetune", "evaluate", "embed", "predict", "compare")
+import cass
+from cass.cli.options import option_names
+from cass.config.verbs import Verb, all_verbs
+
+VERBS = list(all_verbs().values())
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-c", "from cass.cli import main; main()", *arguments]
-    return subprocess.run(line, capture_output=True, text=True, check=False)
+def run(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "cass", *arguments]
+    return subprocess.run(line, capture_output=True, text=True, check=False, **settings)  # type: ignore[call-overload]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_explains_itself_with_an_example(name: str) -> None:
-    done = run(name, "--help")
+def words_of(verb: Verb) -> list[str]:
+    return ["benchmark", "my.yaml"] if verb.name == "benchmark" else verb.name.split()
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_every_command_explains_itself_with_an_example(verb: Verb) -> None:
+    done = run(*words_of(verb), "-h")
     assert done.returncode == 0
-    assert f"Example: cass {name}" in " ".join(done.stdout.split())
-    assert "--config" in done.stdout
-    if name != "embed":
-        assert "[default:" in done.stdout
+    text = " ".join(done.stdout.split())
+    assert f"Example: {verb.example}" in text
+    for name, field in verb.config.model_fields.items():
+        if name not in verb.arguments:
+            assert option_names(name, field)[0].partition("/")[0] in text
+    assert all(option in text for option in ("--config", "--quiet", "--verbose"))
 
 
-def test_help_lists_the_commands_and_loads_nothing_heavy() -> None:
-    done = run("--help")
-    assert all(name in done.stdout for name in COMMANDS)
+def test_help_lists_the_commands_in_order_and_loads_nothing_heavy() -> None:
+    listed = run("--help").stdout.partition("Commands:")[2].split("\n  ")
+    first = [line.split()[0] for line in listed if line.strip() and line[0] != " "]
+    assert first == list(dict.fromkeys(verb.name.split()[0] for verb in VERBS))
     code = (
         "import sys; sys.argv=['cass','--help']\n"
         "from cass.cli import main\n"
@@ -37,24 +48,24 @@ def test_help_lists_the_commands_and_loads_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-def test_importing_cass_loads_no_torch() -> None:
-    code = "import sys, cass; assert 'torch' not in sys.modules; assert callable(cass.list_methods)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+def test_a_default_of_zero_and_bounds_are_shown() -> None:
+    text = " ".join(run("split", "-h").stdout.split())
+    assert (
+        "--seed N Seed; the same seed makes the same splits. (at least 0, below 2,147,483,648) [default: 0]"
+        in text
+    )
+    assert "(at least 2) [default: 16]" in " ".join(run("pretrain", "-h").stdout.split())
 
 
-def test_the_word_of_the_paper_is_an_option() -> None:
-    text = run("pretrain", "--help").stdout
-    for option in ("--cnn-weights", "--transformer-weights", "--image-size", "--seed", "--resume", "--batch-size"):
-        assert option in text
+def test_the_version_is_printed() -> None:
+    assert run("--version").stdout.strip() == f"cass {cass.__version__}"
 
 
 def test_benchmark_takes_a_file_or_the_word_speed() -> None:
     listed = run("benchmark", "--help").stdout
     assert "SPEC.yaml" in listed
     assert "speed" in listed
-    taken = run("benchmark", "my.yaml", "--help").stdout
-    assert "--slurm-args" in taken
-    assert "Example: cass benchmark benchmarks/tiny.yaml" in " ".join(taken.split())
+    assert "--slurm-args" in run("benchmark", "my.yaml", "--help").stdout
     assert "--rounds" in run("benchmark", "speed", "--help").stdout
     wrong = run("benchmark", "sped")
     assert wrong.returncode == 2
@@ -62,3 +73,19 @@ def test_benchmark_takes_a_file_or_the_word_speed() -> None:
     options_first = run("benchmark", "--plan", "gone.yaml")
     assert options_first.returncode == 2
     assert "gone.yaml" in options_first.stderr
+
+
+def test_completion_offers_commands_options_and_words() -> None:
+    def complete(line: str) -> set[str]:
+        from os import environ
+
+        asked = {
+            "_CASS_COMPLETE": "complete_bash",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(len(line.split(" ")) - 1),
+        }
+        return set(run(env=environ | asked).stdout.split())
+
+    assert {"pretrain", "prepare", "predict"} <= complete("cass pre")
+    assert complete("cass pretrain --batch") == {"--batch-size"}
+    assert complete("cass pretrain --device c") == {"cpu"}

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import cass
-from cass.cli.app import app
+from cass.cli.app import build_app
 from cass.errors import CassError, ConfigError, DataError, OutputError
 from conftest import write_scans
 
@@ -59,15 +59,15 @@ def test_a_run_adds_what_its_networks_see(leaking: Path, pretrained: Path, tmp_p
 
 def test_the_command_ends_with_1_where_it_is_serious_and_split_mends_it(leaking: Path, tmp_path: Path) -> None:
     run = CliRunner()
-    found = run.invoke(app, ["audit", str(leaking)])
+    found = run.invoke(build_app(), ["audit", str(leaking)])
     assert found.exit_code == 1
     assert "SERIOUS, leakage: copies: " in found.stdout
     assert "100% of labels" in found.stdout
     safe = tmp_path / "safe.csv"
-    mended = run.invoke(app, ["split", str(leaking), "--out", str(safe)])
+    mended = run.invoke(build_app(), ["split", str(leaking), "--out", str(safe)])
     assert mended.exit_code == 0
     assert mended.stdout.startswith(f"Wrote {safe}: train ")
-    again = run.invoke(app, ["audit", str(safe)])
+    again = run.invoke(build_app(), ["audit", str(safe)])
     assert again.exit_code == 0
     assert "leakage" not in again.stdout
 
@@ -79,9 +79,9 @@ def test_a_split_leaves_out_what_cannot_be_read(
     (leaking.parent / table.image[10]).write_bytes(b"")
     with caplog.at_level(logging.WARNING, logger="cass"):
         result = cass.split(leaking, out=tmp_path / "safe.csv", ratios=(0.5, 0.25, 0.25), seed=4)
-    assert result.left_out == (table.image[10],)
+    assert result.unreadable == (table.image[10],)
     assert sum(result.counts.values()) == 59
-    assert f"Left out {table.image[10]}" in caplog.text
+    assert f"Unreadable: {table.image[10]}" in caplog.text
     written = pd.read_csv(tmp_path / "safe.csv")
     assert len(written) == 59
     assert written.split.value_counts().to_dict() == result.counts
@@ -91,8 +91,8 @@ def test_mistakes_are_one_line_with_the_mend(leaking: Path, tmp_path: Path) -> N
     taken = tmp_path / "taken.csv"
     taken.write_text("")
     wrong: list[tuple[type[CassError], dict[str, object], str]] = [
-        (OutputError, {"out": taken}, "exists already"),
-        (ConfigError, {"out": tmp_path / "safe.txt"}, "no .csv"),
+        (OutputError, {"out": taken}, "already exists"),
+        (ConfigError, {"out": tmp_path / "safe.txt"}, "not a .csv"),
         (OutputError, {"out": tmp_path / "none" / "safe.csv"}, "does not exist"),
         (ConfigError, {"out": tmp_path / "safe.csv", "ratios": (1, 0, 0)}, "shares above 0"),
     ]

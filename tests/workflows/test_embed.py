@@ -241,18 +241,18 @@ def test_a_corrupt_image_is_named_and_left_out(
 ) -> None:
     images = write_images(tmp_path / "images")
     whole = cass.embed(run, images, out=tmp_path / "whole", device="cpu")
-    assert whole.skipped == {}
+    assert whole.unreadable == {}
     picture = (images / "1" / "012.png").read_bytes()
     (images / "1" / "012.png").write_bytes(picture[:100])
     with caplog.at_level("WARNING", logger="cass"):
         result = cass.embed(run, images, out=tmp_path / "shards", device="cpu")
     assert result.images == 29
-    assert list(result.skipped) == ["1/012.png"]
+    assert list(result.unreadable) == ["1/012.png"]
     assert any("1/012.png" in message for message in caplog.messages)
     table = pd.read_parquet(tmp_path / "shards")
     assert len(table) == 29
     assert "1/012.png" not in set(table["image"])
-    assert list(cass.embed(run, images, out=tmp_path / "shards", device="cpu", resume=True).skipped) == [
+    assert list(cass.embed(run, images, out=tmp_path / "shards", device="cpu", resume=True).unreadable) == [
         "1/012.png"
     ]
     (images / "1" / "012.png").write_bytes(picture)

@@ -45,7 +45,7 @@ def test_slides_become_tiles_of_tissue(tmp_path: Path) -> None:
     (slides / "well" / "broken.tif").write_bytes(b"II*\0" + bytes(200))
     done = run("prepare", "slides", slides, "--out", tmp_path / "tiles", "--tile-size", "64")
     assert done.returncode == 0, done.stderr
-    assert "32 tiles of 2 files, 112 that show nothing left out; 1 that cannot be read left out" in done.stdout
+    assert "32 tiles of 2 files, 112 empty ones dropped; 1 unreadable: " in done.stdout
     assert "Left out well/broken.tif: it is damaged" in done.stderr
     assert f"Next: cass audit {tmp_path / 'tiles' / 'labels.csv'}" in done.stdout
     table = pd.read_csv(tmp_path / "tiles" / "labels.csv")
@@ -171,7 +171,7 @@ def test_a_set_with_findings_is_written_and_audited(tmp_path: Path) -> None:
     assert audited.audit.classes["disc"]["images"] == 10
     done = run(*command)
     assert done.returncode == 2
-    assert "labels.csv exists already" in done.stderr
+    assert "labels.csv already exists" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from cass.benchmarking.spec import BenchmarkSpec, Grid, MethodEntry, ResultBranc
 from cass.config.base import build_config
 from cass.config.finetune import FinetuneConfig
 from cass.config.pretrain import PretrainConfig
-from cass.config.shared import CacheSettings, ComputeSettings, GuardSettings, LabelSettings, TrainSettings
+from cass.config.shared import CacheSettings, GuardSettings, LabelSettings, TrainSettings, job_settings
 from cass.errors import CassError, ConfigError, did_you_mean
 from cass.methods import METHODS
 from cass.transforms.recipes import RECIPES
@@ -33,9 +33,6 @@ _START = {
     *("in_chans", "image_size", "normalization"),
     *(name for kind in (LabelSettings, CacheSettings, GuardSettings, TrainSettings) for name in kind.model_fields),
 }
-_SHARED = [
-    name for kind in (LabelSettings, CacheSettings, GuardSettings, ComputeSettings) for name in kind.model_fields
-]
 
 
 @dataclass(frozen=True)
@@ -259,7 +256,7 @@ def _tuning(
     spec: BenchmarkSpec, cell: Cell, *, protocol: str, fraction: float, branches: set[ResultBranch]
 ) -> Tuning:
     """Put the settings of a fine-tuning together and name it after them."""
-    shared = {name: getattr(cell.config, name) for name in _SHARED}
+    shared = job_settings(cell.config, FinetuneConfig)
     settings = shared | spec.tuning[protocol] | spec.data[cell.data.name].finetune
     settings |= {"labels": cell.data.source, "label_fraction": fraction, "seed": cell.config.seed}
     settings |= {"without_pretraining": not cell.pretraining}

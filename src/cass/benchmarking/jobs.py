@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import signal
@@ -13,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
-from typing import TextIO
 
 from cass.benchmarking.cells import Cell
 from cass.benchmarking.estimate import Progress
 from cass.benchmarking.steps import record_unfinished, work
+from cass.logs import set_up_logging
 
 POLL_SECONDS = 1.0
 MEMORY_OF_A_JOB = 8 * 2**30
@@ -133,18 +132,8 @@ def _child(cell: Cell) -> None:
     cell.folder.mkdir(parents=True, exist_ok=True)
     with (cell.folder / "log.txt").open("a", encoding="utf-8", buffering=1) as file:
         sys.stderr = file
-        log_to(file)
+        set_up_logging(file)
         work(cell)
-
-
-def log_to(stream: TextIO) -> None:
-    """Send what cass says to a stream."""
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    logger = logging.getLogger("cass")
-    logger.handlers = [handler]
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
 
 
 def _record_exit(cell: Cell, exitcode: int) -> None:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cass.benchmarking.cells import Benchmark, expand
 from cass.benchmarking.estimate import Progress, estimate
 from cass.benchmarking.jobs import room, run_here, run_side_by_side
 from cass.benchmarking.outcome import Outcome
-from cass.benchmarking.plan import PlanLine
+from cass.benchmarking.plan import PlanLine, plan_table
 from cass.benchmarking.results import collect, write_results
 from cass.benchmarking.slurm import run_on_slurm
 from cass.benchmarking.spec import read_spec
 from cass.benchmarking.steps import Step, all_steps, steps_of
-from cass.config.base import build_config
 from cass.config.benchmark import BenchmarkConfig
 from cass.errors import ConfigError, OutputError, did_you_mean
 from cass.files import write_text
+from cass.reports.tables import Cells
 
 log = logging.getLogger("cass")
 
@@ -48,29 +48,26 @@ class BenchmarkResult:
         """Whether every result is there."""
         return all(line.done == line.steps for line in self.plan)
 
-
-def benchmark(spec: str | Path, *, out: str | Path | None = None, **settings: Any) -> BenchmarkResult:
-    """Compare methods on data sets over label fractions and seeds; what is finished is never computed again.
-
-    Args:
-        spec: YAML file that says what is compared; see :class:`cass.benchmarking.spec.BenchmarkSpec`.
-        out: Folder of the results; None takes ``runs/NAME``.
-        settings: Fields of :class:`cass.config.benchmark.BenchmarkConfig` by name.
-
-    Returns:
-        What is finished. A cell that failed is in ``outcome.missing`` with its reason; calling again tries it
-        again.
-
-    Raises:
-        CassError: For anything in the file that the user can mend, in one line, before anything is computed.
-        KeyboardInterrupt: Where it was stopped; what is finished has been reported, and calling again continues.
-    """
-    values = settings | {"spec": Path(spec)} | ({} if out is None else {"out": Path(out)})
-    return run_benchmark(build_config(BenchmarkConfig, values))
+    @property
+    def exit_code(self) -> int:
+        """Exit code of the command: 1 where results are missing."""
+        return int(self.outcome is not None and not self.complete)
 
 
 def run_benchmark(config: BenchmarkConfig) -> BenchmarkResult:
-    """Do what :func:`benchmark` says, with a configuration that is already checked."""
+    """Compare methods on data sets over label fractions and seeds; what is finished is never computed again.
+
+    Args:
+        config: Settings of ``cass benchmark``; :class:`cass.benchmarking.spec.BenchmarkSpec` reads its file.
+
+    Returns:
+        What is finished. A cell that failed is in ``outcome.missing`` with its reason; the next call tries it
+        again.
+
+    Raises:
+        CassError: Something in the file cannot be used; raised before anything is computed.
+        KeyboardInterrupt: It was stopped; what is finished has been reported, and the next call continues.
+    """
     _check_path(config.spec)
     spec = read_spec(config.spec)
     out = config.out or Path("runs") / spec.name
@@ -90,6 +87,19 @@ def run_benchmark(config: BenchmarkConfig) -> BenchmarkResult:
         outcome = collect(work)
         write_results(work, outcome)
     return _result(work, steps, config, outcome=outcome)
+
+
+def show(result: BenchmarkResult, config: BenchmarkConfig) -> Iterator[str | Cells]:
+    """Yield what the command prints."""
+    if result.outcome is None:
+        yield plan_table(result.plan, seconds_left=result.seconds_left)
+        return
+    yield f"Wrote {result.out}: tables.md, tables.tex, claims.md, runs.csv, pretraining.csv and plots"
+    if not result.complete:
+        log.error(
+            "%d results are missing; tables.md gives the reasons. The same command tries again.",
+            len(result.outcome.missing),
+        )
 
 
 def _check_path(path: Path) -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cass.benchmarking.cells import Cell
 from cass.benchmarking.estimate import Progress
-from cass.benchmarking.jobs import log_to, pause
+from cass.benchmarking.jobs import pause
 from cass.benchmarking.steps import record_unfinished, work
 from cass.errors import ConfigError
+from cass.logs import set_up_logging
 
 log = logging.getLogger("cass")
 
@@ -22,7 +22,7 @@ class CellJob:
 
     def __call__(self, cell: Cell) -> None:
         """Do what is left of a cell."""
-        log_to(sys.stderr)
+        set_up_logging()
         work(cell)
 
     def checkpoint(self, cell: Cell) -> Any:

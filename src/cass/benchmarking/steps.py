@@ -17,6 +17,7 @@ from cass.benchmarking.cells import PRETRAIN, Benchmark, Cell, Tuning
 from cass.config.evaluate import EvaluateConfig
 from cass.config.finetune import FinetuneConfig
 from cass.config.pretrain import PretrainConfig
+from cass.config.shared import job_settings
 from cass.errors import CassError
 from cass.files import remove_partials, write_json, write_text
 from cass.runs.folder import CHECKPOINTS, CONFIG, LAST, SUMMARY, branch_files, read_config
@@ -206,11 +207,8 @@ def _finetune_cell(step: Step, tuning: Tuning) -> None:
     if not (out / SUMMARY).is_file() or not (out / CHECKPOINTS).is_dir():  # evaluated on another split before
         shutil.rmtree(out, ignore_errors=True)
         run_finetune(config)
-    shared = {
-        key: getattr(config, key) for key in ("device", "precision", "num_workers", "cache", "label_columns")
-    }
     evaluation = {"run": out, "labels": config.labels, "seed": config.seed, "split": tuning.split}
-    run_evaluate(EvaluateConfig(**shared, **evaluation))
+    run_evaluate(EvaluateConfig(**job_settings(config, EvaluateConfig), **evaluation))
     if not cell.keep_weights:
         shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
     for logs in out.glob("tensorboard-*"):

@@ -1,37 +1,61 @@
-"""The command line: parse, check the configuration, call the workflow, print the result."""
+"""The command line: parse, check the settings, run the verb, print its result."""
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
+from collections.abc import Iterable
 
 from cass.errors import CassError
+from cass.logs import is_verbose, set_up_logging
+
+STOPPED = 130
 
 
 def main() -> None:
-    """Run the command line and leave the process: code 0, 2 for what the user can mend, 130 for Ctrl-C."""
+    """Run the command line and exit: code 0, 2 for an error that the user can fix, 130 for Ctrl-C."""
     # Threads that spin while they wait slow training several times over beside any other work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
-    from cass.cli.app import app
+    set_up_logging()
+    sys.exit(_run())
 
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    logger = logging.getLogger("cass")
-    logger.handlers = [handler]
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what a file has wrong, cass says itself
+
+def _run() -> int:
+    """Run the command; returns the exit code."""
+    from cass.cli.app import build_app
+    from cass.cli.usage import USAGE_ERROR, usage_message
+
     try:
-        app()
+        code = build_app()(prog_name="cass", standalone_mode=False)
     except CassError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, SystemExit) as left:  # Typer turns Ctrl-C into an exit with 130
-        if isinstance(left, SystemExit) and left.code != 130:
+        if is_verbose():
             raise
-        sys.stderr.write(
-            "Stopped. cass pretrain, compare, embed and predict continue with the same command and --resume, "
-            "cass benchmark and prepare with the same command.\n"
-        )
-        sys.exit(130)
+        sys.stderr.write(f"Error: {error}\n")
+        return error.exit_code
+    except USAGE_ERROR as error:
+        sys.stderr.write(f"{usage_message(error)}\n")
+        return 2
+    except KeyboardInterrupt:
+        code = STOPPED
+    code = code or 0
+    if code == STOPPED:  # Typer turns Ctrl-C into an exit with 130
+        sys.stderr.write(f"{_how_to_continue()}\n")
+    return code
+
+
+def _how_to_continue() -> str:
+    """Name the verbs that continue after Ctrl-C."""
+    from cass.config.verbs import all_verbs
+
+    verbs = all_verbs().values()
+    with_resume = _enumerate(entry.name for entry in verbs if entry.resumes)
+    without = _enumerate(entry.name for entry in verbs if entry.continues)
+    return (
+        f"Stopped. To continue, run the same command again, with --resume for {with_resume}, and as it is for "
+        f"{without}. Other commands start again."
+    )
+
+
+def _enumerate(names: Iterable[str]) -> str:
+    *most, last = [f"cass {name}" for name in names]
+    return f"{', '.join(most)} and {last}" if most else last

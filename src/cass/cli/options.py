@@ -1,122 +1,148 @@
-"""Command line options made from the configuration models: one declaration, no second list."""
+"""Command line options made from the table of verbs: one declaration, no second list."""
 
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
-from cass.config.base import Settings, build_config
+from cass.config import wording
+from cass.config.base import MissingSetting, build_config
+from cass.config.verbs import Verb, setting_names
 from cass.errors import ConfigError
+from cass.logs import set_up_logging
 
-CONFIG_HELP = "YAML file with settings by the names of these options; options given here win."
+CONFIG_HELP = "YAML file with settings, named as these options with underscores; options given here win."
+SAME_AS_IMAGES = "The same as IMAGES."
+QUIET = "Show only warnings and errors: no messages, no progress bar."
+VERBOSE = "Show details: times, messages of libraries, and the traceback of an error."
 
 
-def command(
-    kind: type[Settings], run: Callable[[Any], Any], *, arguments: dict[str, str], example: str, summary: str
-) -> Callable[..., None]:
-    """Make a Typer command from a configuration model.
+def command(entry: Verb, run: Callable[[Any], None]) -> Callable[..., None]:
+    """Make a Typer command of a verb.
 
     Args:
-        kind: The configuration model; each field becomes an option of its name.
-        run: What the command does with the checked configuration.
-        arguments: Fields that are positional, with the word that stands for them in help.
-        example: A command line to show in help.
-        summary: What the command does.
+        entry: The verb; each of its settings becomes an option of its name.
+        run: Called with the checked settings.
 
     Returns:
         A function that Typer turns into the command.
     """
-    required = [name for name, field in kind.model_fields.items() if field.is_required()]
-    own = [name for name in kind.model_fields if name in kind.__annotations__]
-    names = dict.fromkeys([*required, *own, *kind.model_fields])  # what a command is about comes first
-    parameters = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=_parameter(name, kind.model_fields[name], arguments),
-        )
-        for name in names
-    ]
-    if arguments.get("data"):
-        parameters.append(_keyword("data_option", str, typer.Option("--data", help="The same as IMAGES.")))
-    parameters.append(_keyword("config", str, typer.Option("--config", metavar="FILE", help=CONFIG_HELP)))
+    fields = entry.config.model_fields
+    parameters = [_keyword(name, _annotation(entry, name, fields[name])) for name in setting_names(entry)]
+    if "data" in entry.arguments:
+        parameters.append(_keyword("data_option", _text_option("--data", help=SAME_AS_IMAGES)))
+    parameters.append(_keyword("config", _text_option("--config", metavar="FILE", help=CONFIG_HELP)))
+    parameters.append(_keyword("quiet", Annotated[bool, typer.Option("--quiet", "-q", help=QUIET)], False))
+    parameters.append(_keyword("verbose", Annotated[bool, typer.Option("--verbose", "-v", help=VERBOSE)], False))
 
     def body(**given: Any) -> None:
-        source = given.pop("config", None)
-        data = given.pop("data_option", None)
-        if data is not None:
-            if given["data"] is not None:
-                raise ConfigError(f"IMAGES {given['data']!r} and --data {data!r} are both given", "Give one.")
-            given["data"] = data
+        _set_up(quiet=given.pop("quiet"), verbose=given.pop("verbose"))
+        source = given.pop("config")
+        _merge_data(given)
         values = {
-            name: _value(name, value, kind.model_fields[name])
+            name: _value(name, value, fields[name])
             for name, value in given.items()
             if value is not None and value != []
         }
-        run(build_config(kind, values, source=Path(source) if source else None))
+        try:
+            config = build_config(entry.config, values, source=Path(source) if source else None)
+        except MissingSetting as error:
+            word = entry.arguments.get(error.name, wording.flag(error.name))
+            raise ConfigError(f"cass {entry.name} needs {word}", f"Example: {entry.example}") from None
+        run(config)
 
     body.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    body.__doc__ = f"{summary}\n\nExample: {example}"
+    body.__doc__ = f"{entry.summary}\n\nExample: {entry.example}"
     return body
 
 
-def _keyword(name: str, kind: Any, option: Any) -> inspect.Parameter:
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
-    )
-
-
-def _parameter(name: str, field: FieldInfo, arguments: dict[str, str]) -> Any:
-    if name not in arguments:
-        return _option(name, field)
-    argument = typer.Argument(metavar=arguments[name], help=field.description, show_default=False)
-    return Annotated[str | None, argument]
-
-
-def _option(name: str, field: FieldInfo) -> Any:
-    """Turn a field into an annotated option; what is left out stays None, so that a file can give it."""
-    flag = "--" + name.removesuffix("_file").replace("_", "-")
-    help_text = f"{field.description}{_bounds(field)}{_default(field)}"
-    names = (flag, "--data") if name == "labels" else (flag,)
+def option_names(name: str, field: FieldInfo) -> tuple[str, ...]:
+    """Return the options of a field: its flag, and the further ones that mean the same."""
+    flag = wording.flag(name)
     if field.default is True:
-        names = (f"{flag}/--no-{flag.removeprefix('--')}",)
-    kind, metavar = _kind(field.annotation)
-    return Annotated[kind | None, typer.Option(*names, help=help_text, metavar=metavar, show_default=False)]
+        return (f"{flag}/--no-{flag.removeprefix('--')}",)
+    return (flag, "--data") if name == "labels" else (flag,)
 
 
-def _kind(annotation: Any) -> tuple[Any, str | None]:
-    """Return the type Typer parses and the word that stands for it in help."""
-    if get_origin(annotation) is Literal:
-        return str, "|".join(get_args(annotation))
-    options = [part for part in get_args(annotation) if part is not type(None)]
-    if any(get_origin(part) is Literal for part in options):  # a number or a word
-        return str, "N|" + "|".join(word for part in options for word in get_args(part) if isinstance(word, str))
-    if get_origin(annotation) is tuple:
-        return list[options[0]], None  # type: ignore[valid-type]
-    if type(None) in get_args(annotation):
-        return options[0], None
-    if get_origin(annotation) is dict or _is_model(annotation):
-        return str, "YAML"
-    if annotation is Path:
-        return str, "PATH"
-    return annotation, None
+def value_word(field: FieldInfo) -> str | None:
+    """Return the word that stands for the value of an option in help; None for a switch."""
+    if wording.is_mapping(field):
+        return "YAML"
+    parts = [part for part in wording.parts(field.annotation) if part is not type(None)]
+    if words := wording.choices(field.annotation):
+        return "|".join(words if len(parts) == 1 else ["N", *words])
+    kind = get_args(parts[0])[0] if get_origin(parts[0]) is tuple else parts[0]
+    return {int: "N", float: "NUMBER", Path: "PATH", bool: None}.get(kind, "TEXT")
 
 
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+def _set_up(*, quiet: bool, verbose: bool) -> None:
+    if quiet and verbose:
+        raise ConfigError("--quiet and --verbose are both given", "Give one.")
+    if quiet or verbose:
+        set_up_logging(level=logging.WARNING if quiet else logging.DEBUG)
+
+
+def _merge_data(given: dict[str, Any]) -> None:
+    """Take --data for IMAGES."""
+    data = given.pop("data_option", None)
+    if data is None:
+        return
+    if given["data"] is not None:
+        raise ConfigError(f"IMAGES {given['data']!r} and --data {data!r} are both given", "Give one.")
+    given["data"] = data
+
+
+def _keyword(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _text_option(flag: str, **settings: Any) -> Any:
+    return Annotated[str | None, typer.Option(flag, **settings)]
+
+
+def _annotation(entry: Verb, name: str, field: FieldInfo) -> Any:
+    """Turn a field into an argument or option; without a value it is None, so that a file can give it."""
+    if name in entry.arguments:
+        argument = typer.Argument(metavar=entry.arguments[name], help=field.description, show_default=False)
+        return Annotated[str | None, argument]
+    bounds, default = wording.bounds(field), wording.default(field)
+    shown = default and field.default is not False
+    text = f"{field.description}{f' ({bounds})' if bounds else ''}{f' [default: {default}]' if shown else ''}"
+    words = wording.choices(field.annotation)
+    option = typer.Option(
+        *option_names(name, field),
+        help=text,
+        metavar=value_word(field),
+        show_default=False,
+        autocompletion=_completer(words) if words else None,
+    )
+    return Annotated[_kind(field) | None, option]
+
+
+def _completer(words: list[str]) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete
+
+
+def _kind(field: FieldInfo) -> Any:
+    """Return the type that Typer parses."""
+    part = next(part for part in wording.parts(field.annotation) if part is not type(None))
+    if wording.is_mapping(field) or wording.choices(field.annotation) or part is Path:
+        return str
+    return list[get_args(part)[0]] if get_origin(part) is tuple else part  # type: ignore[misc]
 
 
 def _value(name: str, value: Any, field: FieldInfo) -> Any:
     """Read the YAML of an option that holds several settings."""
-    if get_origin(field.annotation) is not dict and not _is_model(field.annotation):
+    if not wording.is_mapping(field):
         return value
     import yaml
 
@@ -126,26 +152,6 @@ def _value(name: str, value: Any, field: FieldInfo) -> Any:
         loaded = None
     if not isinstance(loaded, dict):
         raise ConfigError(
-            f"--{name.replace('_', '-')} {value!r} is no YAML mapping",
-            "Write it as '{key: value, key: value}'.",
+            f"{wording.flag(name)} {value!r} is not a YAML mapping", "Write it as '{key: value, key: value}'."
         )
     return loaded
-
-
-def _bounds(field: FieldInfo) -> str:
-    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
-    parts = [
-        f"{word} {getattr(entry, key):g}"
-        for entry in field.metadata
-        for key, word in words.items()
-        if getattr(entry, key, None) is not None
-    ]
-    return f" ({', '.join(parts)})" if parts else ""
-
-
-def _default(field: FieldInfo) -> str:
-    if field.default is PydanticUndefined or field.default in (None, (), False):
-        return ""
-    value = field.default
-    shown = " ".join(f"{entry:g}" for entry in value) if isinstance(value, tuple) else value
-    return f" [default: {'on' if value is True else shown}]"

@@ -6,13 +6,22 @@ from pathlib import Path
 
 from pydantic import Field
 
-from cass.config.shared import DATA, ComputeSettings, LabelSettings
+from cass.config.shared import DATA, ComputeSettings, LabelSettings, Source
+from cass.config.verbs import verb
 
 
+@verb(
+    "audit",
+    order=20,
+    arguments={"data": "IMAGES"},
+    summary="Check a set of images before training: files, copies, leakage, shortcuts and labels.",
+    example="cass audit labels.csv --html audit.html",
+    returns="What was found; `audit.serious` tells whether results on this set would be wrong.",
+)
 class AuditConfig(LabelSettings, ComputeSettings):
     """Settings of ``cass audit``."""
 
-    data: str = Field(description=DATA)
+    data: Source = Field(description=DATA)
     run: Path | None = Field(
         None,
         description="Run folder of cass pretrain or cass finetune, whose networks then look for look-alikes and "

@@ -20,6 +20,19 @@ class Settings(BaseModel):
 C = TypeVar("C", bound=Settings)
 
 
+class MissingSetting(ConfigError):
+    """A setting without a default was not given.
+
+    Args:
+        name: Its name.
+        where: The file that could have held it, such as ``" in run.yaml"``; empty without one.
+    """
+
+    def __init__(self, name: str, where: str = "") -> None:
+        self.name = name
+        super().__init__(f"{name!r} is missing{where}", f"Give {name}.")
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds a mapping.
 
@@ -30,7 +43,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         The mapping; empty for an empty file.
 
     Raises:
-        ConfigError: Where the file is missing, is no YAML, or holds no mapping.
+        ConfigError: The file is missing, is not YAML, or holds no mapping.
     """
     import yaml
 
@@ -39,11 +52,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"Cannot read the configuration {path}: {error.strerror}", "Check the path.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}", "Mend the file.") from None
+        raise ConfigError(f"{path} is not valid YAML: {error}", "Fix the file.") from None
     if loaded is None:
         return {}
     if not isinstance(loaded, dict):
-        raise ConfigError(f"{path} holds no 'key: value' lines", "Write one setting a line, such as 'epochs: 10'.")
+        raise ConfigError(
+            f"{path} holds no 'key: value' lines", "Write one setting per line, such as 'epochs: 10'."
+        )
     return {str(key): value for key, value in loaded.items()}
 
 
@@ -59,7 +74,7 @@ def build_config(kind: type[C], values: dict[str, Any], *, source: Path | None =
         The frozen configuration.
 
     Raises:
-        ConfigError: For an unknown key or a value out of bounds, in one line.
+        ConfigError: A key is unknown, a value is out of bounds, or a required setting is missing; one line.
     """
     merged = {**(read_yaml(source) if source else {}), **values}
     try:
@@ -70,7 +85,7 @@ def build_config(kind: type[C], values: dict[str, Any], *, source: Path | None =
 
 
 def _one_line(error: ValidationError, kind: type[BaseModel], where: str) -> ConfigError:
-    """Turn the first complaint of a validation into one line with its mend."""
+    """Turn the first complaint of a validation into one line with its fix."""
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
@@ -84,7 +99,7 @@ def _one_line(error: ValidationError, kind: type[BaseModel], where: str) -> Conf
             did_you_mean(str(first["loc"][-1]), known) or f"Known: {', '.join(known)}.",
         )
     if first["type"] == "missing":
-        return ConfigError(f"{key!r} is missing{where}", f"Give {key}.")
+        return MissingSetting(key, where)
     message = first["msg"][:1].lower() + first["msg"][1:]
     return ConfigError(
         f"{key} = {first['input']!r}{where} is not accepted", f"It {message.removeprefix('input ')}."
@@ -98,7 +113,7 @@ def to_yaml(config: BaseModel) -> str:
         config: The configuration.
 
     Returns:
-        YAML text, one setting a line, each field in the order of its declaration.
+        YAML text, one setting per line, each field in the order of its declaration.
     """
     import yaml
 

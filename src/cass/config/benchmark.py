@@ -8,8 +8,24 @@ from typing import Any
 from pydantic import Field
 
 from cass.config.base import Settings
+from cass.config.verbs import GROUPS, Group, verb
+
+GROUPS.register("benchmark")(
+    Group("benchmark", "Compare methods as a YAML file specifies, or measure the speed of cass on this machine.")
+)
 
 
+@verb(
+    "benchmark",
+    order=100,
+    runner="cass.benchmarking.run:run_benchmark",
+    arguments={"spec": "SPEC.yaml"},
+    summary="Compare methods over data sets, label fractions and seeds; finished parts are kept.",
+    example="cass benchmark benchmarks/tiny.yaml --out runs/tiny",
+    returns="What is finished; a failed part is in `outcome.missing` with its reason, and the next call tries it "
+    "again.",
+    continues=True,
+)
 class BenchmarkConfig(Settings):
     """Settings of ``cass benchmark``."""
 

@@ -6,8 +6,17 @@ from pydantic import Field
 
 from cass.config.finetune import TuneSettings
 from cass.config.pretrain import PretrainConfig
+from cass.config.verbs import verb
 
 
+@verb(
+    "compare",
+    order=90,
+    arguments={"data": "IMAGES"},
+    summary="Pretrain, fine-tune at several label fractions, and evaluate beside no pretraining.",
+    example="cass compare labels.csv --out runs/compare --epochs 50",
+    returns="The results on the test images.",
+)
 class CompareConfig(PretrainConfig):
     """Settings of ``cass compare``: those of ``cass pretrain`` and, under ``finetune``, of fine-tuning."""
 

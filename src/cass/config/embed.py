@@ -6,15 +6,24 @@ from pathlib import Path
 
 from pydantic import Field
 
-from cass.config.shared import DATA, RESUME, ComputeSettings
+from cass.config.shared import DATA, RESUME, ComputeSettings, Source
+from cass.config.verbs import verb
 from cass.types import Branches
 
 
+@verb(
+    "embed",
+    order=70,
+    arguments={"run": "RUN", "data": "IMAGES"},
+    summary="Write the embeddings of images to a Parquet file or a folder of Parquet shards.",
+    example="cass embed runs/pretrain scans/ --out embeddings.parquet",
+    returns="The file or folder, the number of images, and the unreadable files.",
+)
 class EmbedConfig(ComputeSettings):
     """Settings of ``cass embed``."""
 
     run: Path = Field(description="Run folder of cass pretrain or cass finetune.")
-    data: str = Field(description=DATA)
+    data: Source = Field(description=DATA)
     out: Path = Field(
         description="What to write: one file where the name ends in .parquet, else a folder of Parquet shards."
     )

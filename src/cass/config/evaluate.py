@@ -7,14 +7,23 @@ from typing import Literal
 
 from pydantic import Field
 
-from cass.config.shared import LABELS, CacheSettings, ComputeSettings, LabelSettings
+from cass.config.shared import LABELS, CacheSettings, ComputeSettings, LabelSettings, Source
+from cass.config.verbs import verb
 
 
+@verb(
+    "evaluate",
+    order=60,
+    arguments={"run": "RUN"},
+    summary="Evaluate fine-tuned branches on held-out images, with 95% confidence intervals.",
+    example="cass evaluate runs/tuned --labels labels.csv --split test",
+    returns="A report for each branch and for the mean of their probabilities.",
+)
 class EvaluateConfig(LabelSettings, CacheSettings, ComputeSettings):
     """Settings of ``cass evaluate``."""
 
     run: Path = Field(description="Run folder of cass finetune.")
-    labels: str = Field(description=LABELS)
+    labels: Source = Field(description=LABELS)
     split: Literal["train", "val", "test"] = Field("test", description="Split to evaluate on.")
     batch_size: int = Field(64, ge=1, description="Images at a time.")
     resamples: int = Field(1000, ge=100, le=100_000, description="Bootstrap resamples of the intervals.")

@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from cass.config.shared import LABELS, CacheSettings, GuardSettings, LabelSettings, TrainSettings
+from cass.config.shared import LABELS, CacheSettings, GuardSettings, LabelSettings, Source, TrainSettings
+from cass.config.verbs import verb
 from cass.types import Branches
 
 
@@ -58,11 +59,19 @@ class TuneSettings(TrainSettings):
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the labelled subset and of training.")
 
 
+@verb(
+    "finetune",
+    order=50,
+    arguments={"run": "RUN"},
+    summary="Train pretrained branches on a fraction of the labels.",
+    example="cass finetune runs/pretrain --labels labels.csv --out runs/tuned --label-fraction 0.1",
+    returns="The run folder and its summary.",
+)
 class FinetuneConfig(LabelSettings, CacheSettings, GuardSettings, TuneSettings):
     """Settings of ``cass finetune``."""
 
     run: Path = Field(description="Run folder of cass pretrain.")
-    labels: str = Field(description=LABELS)
+    labels: Source = Field(description=LABELS)
     out: Path = Field(description="Run folder to write; must be new or empty.")
     label_fraction: float = Field(
         1.0, gt=0, le=1, description="Share of the labelled training images to use, in (0, 1]."

@@ -6,14 +6,23 @@ from pathlib import Path
 
 from pydantic import Field
 
-from cass.config.shared import DATA, RESUME, ComputeSettings
+from cass.config.shared import DATA, RESUME, ComputeSettings, Source
+from cass.config.verbs import verb
 
 
+@verb(
+    "predict",
+    order=80,
+    arguments={"run": "RUN", "data": "IMAGES"},
+    summary="Write the predictions of fine-tuned branches to a CSV file, a Parquet file or a folder of shards.",
+    example="cass predict runs/tuned new-scans/ --out predictions.csv",
+    returns="The file or folder, the number of images, the classes, and the unreadable files.",
+)
 class PredictConfig(ComputeSettings):
     """Settings of ``cass predict``."""
 
     run: Path = Field(description="Run folder of cass finetune.")
-    data: str = Field(description=DATA)
+    data: Source = Field(description=DATA)
     out: Path = Field(
         description="What to write: one file where the name ends in .csv or .parquet, else a folder of Parquet "
         "shards."

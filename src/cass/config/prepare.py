@@ -9,13 +9,55 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from cass.config.base import Settings
-from cass.config.shared import LabelSettings
+from cass.config.shared import LabelSettings, Source
+from cass.config.verbs import GROUPS, Group, verb
 
 _FILES = "A folder (sub-folders may be splits and classes) or a CSV with the columns image,label[,group][,split]."
 _OUT = "Folder to write pictures and labels.csv to; new, or one where the same command was stopped."
 _WINDOW = re.compile(r"(-?\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)")
 
 
+GROUPS.register("prepare")(
+    Group(
+        "prepare",
+        "Write a manifest of a public data set, or convert DICOM series, NIfTI volumes or whole slides to images.",
+        by_kind=True,
+    )
+)
+_SET = "The CSV file, and what it holds beside what the set should hold."
+_PICTURES = "The folder, the number of images written, and the unreadable files."
+
+
+@verb(
+    "prepare isic2019",
+    order=10,
+    runner="cass.workflows.prepare:run_isic2019",
+    result="PreparedSet",
+    arguments={"folder": "DIR"},
+    summary="Write a manifest of ISIC 2019: 25,331 dermoscopic images, with the lesion as group.",
+    example="cass prepare isic2019 downloads/isic2019",
+    returns=_SET,
+)
+@verb(
+    "prepare dermofit",
+    order=11,
+    runner="cass.workflows.prepare:run_dermofit",
+    result="PreparedSet",
+    arguments={"folder": "DIR"},
+    summary="Write a manifest of the Dermofit library: 1,300 photographs.",
+    example="cass prepare dermofit downloads/dermofit",
+    returns=_SET,
+)
+@verb(
+    "prepare brain-tumor-mri",
+    order=12,
+    runner="cass.workflows.prepare:run_brain_tumor_mri",
+    result="PreparedSet",
+    arguments={"folder": "DIR"},
+    summary="Write a manifest of the brain-tumour MRI set: 7,023 slices, with the official split.",
+    example="cass prepare brain-tumor-mri downloads/brain-tumor-mri",
+    returns=_SET,
+)
 class PrepareSetConfig(Settings):
     """Settings of ``cass prepare isic2019``, ``dermofit`` and ``brain-tumor-mri``."""
 
@@ -25,6 +67,16 @@ class PrepareSetConfig(Settings):
     )
 
 
+@verb(
+    "prepare multilabel",
+    order=13,
+    runner="cass.workflows.prepare:run_multilabel",
+    result="PreparedSet",
+    arguments={"folder": "DIR"},
+    summary="Write a manifest of images with several findings each, listed in a CSV file.",
+    example="cass prepare multilabel biopsies/ --labels findings.csv",
+    returns=_SET,
+)
 class PrepareMultilabelConfig(PrepareSetConfig):
     """Settings of ``cass prepare multilabel``."""
 
@@ -59,10 +111,21 @@ class _WindowConfig(PreparePicturesConfig):
         return value
 
 
+@verb(
+    "prepare dicom",
+    order=14,
+    runner="cass.workflows.prepare:run_dicom",
+    result="PreparedPictures",
+    arguments={"data": "IMAGES"},
+    summary="Write DICOM frames as PNG images, with a window of your choice; cass also reads DICOM directly.",
+    example="cass prepare dicom dicom/ --out pictures --window 40/400",
+    returns=_PICTURES,
+    continues=True,
+)
 class PrepareDicomConfig(_WindowConfig):
     """Settings of ``cass prepare dicom``."""
 
-    data: str = Field(description=f"DICOM files: {_FILES[0].lower()}{_FILES[1:]}")
+    data: Source = Field(description=f"DICOM files: {_FILES[0].lower()}{_FILES[1:]}")
     window: str = Field(
         "file",
         description="What becomes black and white: the window of each file (file), the 0.5th and 99.5th "
@@ -75,10 +138,21 @@ class PrepareDicomConfig(_WindowConfig):
     )
 
 
+@verb(
+    "prepare nifti",
+    order=15,
+    runner="cass.workflows.prepare:run_nifti",
+    result="PreparedPictures",
+    arguments={"data": "IMAGES"},
+    summary="Cut NIfTI volumes into slices; each volume is a group.",
+    example="cass prepare nifti nifti/ --out pictures --axis axial --every 4",
+    returns=_PICTURES,
+    continues=True,
+)
 class PrepareNiftiConfig(_WindowConfig):
     """Settings of ``cass prepare nifti``."""
 
-    data: str = Field(description=f"NIfTI volumes (.nii, .nii.gz): {_FILES[0].lower()}{_FILES[1:]}")
+    data: Source = Field(description=f"NIfTI volumes (.nii, .nii.gz): {_FILES[0].lower()}{_FILES[1:]}")
     axis: Literal["axial", "coronal", "sagittal"] = Field("axial", description="Plane of the slices.")
     every: int = Field(1, ge=1, description="Every how many slices one is written.")
     window: str = Field(
@@ -95,10 +169,21 @@ class PrepareNiftiConfig(_WindowConfig):
         return value
 
 
+@verb(
+    "prepare slides",
+    order=16,
+    runner="cass.workflows.prepare:run_slides",
+    result="PreparedPictures",
+    arguments={"data": "IMAGES"},
+    summary="Cut whole slides into tiles of tissue; each slide is a group.",
+    example="cass prepare slides slides/ --out pictures --level 1",
+    returns=_PICTURES,
+    continues=True,
+)
 class PrepareSlidesConfig(PreparePicturesConfig):
     """Settings of ``cass prepare slides``."""
 
-    data: str = Field(description=f"Whole-slide TIFF files: {_FILES[0].lower()}{_FILES[1:]}")
+    data: Source = Field(description=f"Whole-slide TIFF files: {_FILES[0].lower()}{_FILES[1:]}")
     tile_size: int = Field(256, ge=16, le=8192, description="Side of a tile, in pixels of its level.")
     level: int = Field(0, ge=0, description="Level of the pyramid; 0 is the finest.")
     tissue: float = Field(

@@ -7,14 +7,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from cass.config.shared import DATA, CacheSettings, GuardSettings, LabelSettings, TrainSettings
+from cass.config.shared import DATA, CacheSettings, GuardSettings, LabelSettings, Source, TrainSettings
+from cass.config.verbs import verb
 from cass.types import Branches
 
 
+@verb(
+    "pretrain",
+    order=40,
+    arguments={"data": "IMAGES"},
+    summary="Train a CNN and a Transformer together, without labels, on all training images.",
+    example="cass pretrain scans/ --out runs/pretrain --epochs 50",
+    returns="The run folder and its summary.",
+)
 class PretrainConfig(LabelSettings, CacheSettings, GuardSettings, TrainSettings):
     """Settings of ``cass pretrain``."""
 
-    data: str = Field(description=DATA)
+    data: Source = Field(description=DATA)
     out: Path = Field(description="Run folder to write; must be new or empty.")
     method: str = Field("cass", description="Pretraining method; cass.list_methods() names them.")
     objective: str | None = Field(
@@ -32,12 +41,12 @@ class PretrainConfig(LabelSettings, CacheSettings, GuardSettings, TrainSettings)
     transformer: str = Field(
         "vit_base_patch16_224", description="Transformer branch: any timm vision Transformer."
     )
-    cnn_weights: str = Field(
+    cnn_weights: Source = Field(
         "imagenet",
         description="Start of the CNN: 'imagenet' (timm's weights, downloaded), 'none' (random numbers), or a "
         "safetensors file or a folder that holds one.",
     )
-    transformer_weights: str = Field(
+    transformer_weights: Source = Field(
         "imagenet", description="Start of the Transformer: 'imagenet', 'none', or a file or folder."
     )
     cnn_args: dict[str, Any] = Field(

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from os import PathLike, fspath
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from cass.config.base import Settings
+
+
+def _as_text(value: Any) -> Any:
+    return fspath(value) if isinstance(value, PathLike) else value
+
+
+PathOrWord = BeforeValidator(_as_text)
+"""Marks a setting that is a path or a word: Python takes a ``Path`` too, and keeps it as text."""
+
+Source: TypeAlias = Annotated[str, PathOrWord]
+"""A path or a word such as ``generated``."""
 
 DATA = (
     "Images: a folder (any nesting, or one sub-folder a class), a CSV with the columns "
@@ -60,7 +72,7 @@ class TrainSettings(ComputeSettings):
 class CacheSettings(Settings):
     """Where decoded images are kept for later runs; shared by the commands that read a set as a whole."""
 
-    cache: str = Field(
+    cache: Source = Field(
         "auto",
         min_length=1,
         description="Where decoded images are kept, so that later runs start at once: auto (the user's cache, or "
@@ -84,3 +96,21 @@ class GuardSettings(Settings):
         description="Go on where given splits put a group, or copies of one image, into several; every report "
         "then says so.",
     )
+
+
+JOB = (LabelSettings, CacheSettings, GuardSettings, ComputeSettings)
+"""Settings that hold for each part of a job alike: pretraining, fine-tuning and evaluation."""
+
+
+def job_settings(config: Settings, kind: type[Settings]) -> dict[str, Any]:
+    """Take the settings that hold for a whole job from one of its parts to another.
+
+    Args:
+        config: Settings of the job, or of a part of it.
+        kind: Settings class of the part that they go to.
+
+    Returns:
+        Values by name: all fields of the classes in ``JOB`` that both inherit.
+    """
+    shared = [part for part in JOB if isinstance(config, part) and issubclass(kind, part)]
+    return {name: getattr(config, name) for part in shared for name in part.model_fields}

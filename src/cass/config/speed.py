@@ -7,13 +7,23 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from cass.config.shared import DATA, ComputeSettings
+from cass.config.shared import DATA, ComputeSettings, Source
+from cass.config.verbs import verb
 
 
+@verb(
+    "benchmark speed",
+    order=110,
+    runner="cass.benchmarking.speed.run:run_benchmark_speed",
+    result="SpeedResult",
+    summary="Time pretraining beside the networks alone, the published loop, and lightly's DINO, SimSiam, BYOL.",
+    example="cass benchmark speed --image-size 98 --json speed.json",
+    returns="The times, their ratios, and the conditions of the measurement.",
+)
 class SpeedConfig(ComputeSettings):
     """Settings of ``cass benchmark speed``."""
 
-    data: str = Field("generated", description=DATA)
+    data: Source = Field("generated", description=DATA)
     cnn: str = Field("efficientnet_lite0", description="CNN branch: any timm convolutional network.")
     transformer: str = Field(
         "vit_small_patch14_dinov2", description="Transformer branch: any timm vision Transformer."

@@ -6,13 +6,22 @@ from pathlib import Path
 
 from pydantic import Field, field_validator
 
-from cass.config.shared import DATA, LabelSettings
+from cass.config.shared import DATA, LabelSettings, Source
+from cass.config.verbs import verb
 
 
+@verb(
+    "split",
+    order=30,
+    arguments={"data": "IMAGES"},
+    summary="Write splits that keep patients, copies and near-duplicates together.",
+    example="cass split labels.csv --out safe.csv",
+    returns="The CSV file and the number of images in each split.",
+)
 class SplitConfig(LabelSettings):
     """Settings of ``cass split``."""
 
-    data: str = Field(description=DATA)
+    data: Source = Field(description=DATA)
     out: Path = Field(description="CSV file to write; must not exist.")
     ratios: tuple[float, float, float] = Field(
         (0.7, 0.1, 0.2), description="Shares of train, val and test; repeat the option."

@@ -35,11 +35,11 @@ class Written:
 
     Attributes:
         images: Number of rows.
-        skipped: Reason by name of each image that could not be read.
+        unreadable: Reason by name of each unreadable image.
     """
 
     images: int
-    skipped: dict[str, str]
+    unreadable: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def write_rows(
         tabulate: Function from a chunk with at least one readable image to an Arrow table.
 
     Returns:
-        The number of rows, and what was skipped.
+        The number of rows, and what was unreadable.
 
     Raises:
         DataError: For data that cannot be used, or more than 5% of images that cannot be read.

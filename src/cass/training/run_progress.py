@@ -9,6 +9,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 
+from cass.logs import is_quiet
 from cass.progress import Bar, open_bar
 
 EPOCH_FIGURES = ("train/loss", "val/loss", "val/balanced_accuracy")
@@ -84,7 +85,7 @@ class RunProgress(pl.Callback):
             return
         if self.on_epoch is not None:
             self.on_epoch(self.rows)
-        if self._bar is None:
+        if self._bar is None and not is_quiet():
             self._print_line(trainer, row)
 
     def _print_line(self, trainer: pl.Trainer, row: dict[str, Any]) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from cass.auditing.facts import facts_of_set
 from cass.auditing.report import Audit, audit_set
 from cass.auditing.safe_splits import split_command
+from cass.auditing.text import audit_tables, finding_lines
 from cass.config.audit import AuditConfig
-from cass.config.base import build_config
 from cass.data.manifest.manifest import Manifest, load_manifest
 from cass.data.splits.resolve import resolve_splits
 from cass.errors import OutputError
 from cass.files import write_json, write_text
+from cass.reports.tables import Cells
 
 
 @dataclass(frozen=True)
@@ -29,29 +29,28 @@ class AuditResult:
     audit: Audit
     manifest: Manifest
 
-
-def audit(data: str | Path, **settings: Any) -> AuditResult:
-    """Check a data set: files, copies, leakage, shortcuts and labels. Nothing is changed.
-
-    Args:
-        data: CSV manifest, folder, or ``generated``.
-        settings: Fields of :class:`cass.config.audit.AuditConfig` by name.
-
-    Returns:
-        What was found; ``audit.serious`` says whether figures on this set would be wrong.
-
-    Raises:
-        CassError: For a data set that cannot be read at all, in one line.
-    """
-    return run_audit(build_config(AuditConfig, settings | {"data": str(data)}))
+    @property
+    def exit_code(self) -> int:
+        """Exit code of the command: 1 where something is serious."""
+        return int(self.audit.serious)
 
 
 def run_audit(config: AuditConfig) -> AuditResult:
-    """Do what :func:`audit` says, with a configuration that is already checked."""
+    """Check a data set: files, copies, leakage, shortcuts and labels. Nothing is changed.
+
+    Args:
+        config: Settings of ``cass audit``.
+
+    Returns:
+        What was found.
+
+    Raises:
+        CassError: The data set cannot be read at all, or an output folder does not exist.
+    """
     for path in (config.json_file, config.html):
         if path is not None and not path.parent.is_dir():
             raise OutputError(
-                f"The folder {path.parent} of {path.name} does not exist", "Make it, or name another."
+                f"The folder {path.parent} of {path.name} does not exist", "Create it, or name another."
             )
     manifest = load_manifest(config.data, label_columns=config.label_columns)
     facts = facts_of_set(manifest)
@@ -78,3 +77,10 @@ def run_audit(config: AuditConfig) -> AuditResult:
 
         write_text(config.html, audit_page(found, manifest, name=config.data))
     return AuditResult(found, manifest)
+
+
+def show(result: AuditResult, config: AuditConfig) -> Iterator[str | Cells]:
+    """Yield what the command prints."""
+    yield from audit_tables(result.audit)
+    yield from finding_lines(result.audit)
+    yield from (f"Wrote {path}" for path in (config.json_file, config.html) if path is not None)

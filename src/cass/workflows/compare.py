@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cass.config.base import build_config
 from cass.config.compare import CompareConfig
 from cass.config.evaluate import EvaluateConfig
 from cass.config.finetune import FinetuneConfig
 from cass.config.pretrain import PretrainConfig
+from cass.config.shared import job_settings
 from cass.data.manifest.manifest import load_manifest
 from cass.errors import DataError
 from cass.files import write_json, write_text
 from cass.reports.advice import advice
-from cass.reports.tables import WITH, WITHOUT, ResultRow, comparison, gains
+from cass.reports.tables import WITH, WITHOUT, Cells, ResultRow, comparison, gains
 from cass.runs.folder import SUMMARY, check_free, read_summary, write_start
 from cass.workflows.evaluate import EvaluateResult, run_evaluate
 from cass.workflows.finetune import run_finetune
@@ -46,30 +47,19 @@ class CompareResult:
     generated: bool
 
 
-def compare(
-    data: str | Path, *, out: str | Path, config: str | Path | None = None, **settings: Any
-) -> CompareResult:
+def run_compare(config: CompareConfig) -> CompareResult:
     """Pretrain, fine-tune at several label fractions, and evaluate beside no pretraining.
 
     Args:
-        data: CSV manifest, folder with one sub-folder a class, or ``generated``.
-        out: Run folder to write.
-        config: YAML file with further settings.
-        settings: Fields of :class:`cass.config.compare.CompareConfig` by name.
+        config: Settings of ``cass compare``.
 
     Returns:
         The results on the test images.
 
     Raises:
-        CassError: For anything that the user can mend, in one line.
-        Interrupted: Where it was stopped; ``resume=True`` continues with the first step not done.
+        CassError: A setting, the data set or the output folder cannot be used.
+        Interrupted: It was stopped; ``resume`` continues with the first step that is not finished.
     """
-    values = settings | {"data": str(data), "out": Path(out)}
-    return run_compare(build_config(CompareConfig, values, source=Path(config) if config else None))
-
-
-def run_compare(config: CompareConfig) -> CompareResult:
-    """Do what :func:`compare` says, with a configuration that is already checked."""
     if not config.resume:
         check_free(config.out)
     manifest = load_manifest(config.data, label_columns=config.label_columns)
@@ -99,6 +89,18 @@ def run_compare(config: CompareConfig) -> CompareResult:
     return result
 
 
+def show(result: CompareResult, config: CompareConfig) -> Iterator[str | Cells]:
+    """Yield what the command prints."""
+    if result.generated:
+        yield "\nThese images are generated: drawn by cass, not taken from patients."
+    yield comparison(result.rows)
+    for name, entry in result.pretraining.summary["branches"].items():
+        state = "COLLAPSED" if entry["collapsed"] else "no collapse"
+        yield f"Collapse watch, {name}: {state} ({entry['reason']}). {entry['advice']}"
+    yield from result.advice
+    yield f"Wrote {result.out}"
+
+
 def _pretrain(config: CompareConfig) -> PretrainResult:
     """Pretrain, or take the finished run."""
     out = config.out / "pretrain"
@@ -114,12 +116,9 @@ def _finetune_and_evaluate(
     """Fine-tune at one fraction from one start, or take the finished run, and evaluate on the test images."""
     name = f"{fraction:g}-{'without' if without else 'with'}-pretraining"
     out = config.out / "finetune" / name
-    shared = {
-        key: getattr(config, key) for key in ("device", "precision", "num_workers", "cache", "label_columns")
-    }
     log.info("\n%g%% of the labels, %s:", 100 * fraction, STARTS[without])
     if not (config.resume and out.exists()):
-        tuning = config.finetune.model_dump() | shared
+        tuning = config.finetune.model_dump() | job_settings(config, FinetuneConfig)
         for key in ("seed", "branch"):  # as in pretraining
             if key not in config.finetune.model_fields_set:
                 tuning[key] = getattr(config, key)
@@ -131,10 +130,11 @@ def _finetune_and_evaluate(
                 out=out,
                 label_fraction=fraction,
                 without_pretraining=without,
-                allow_leakage=config.allow_leakage,
             )
         )
-    return run_evaluate(EvaluateConfig(**shared, run=out, labels=config.data, seed=config.seed))
+    return run_evaluate(
+        EvaluateConfig(**job_settings(config, EvaluateConfig), run=out, labels=config.data, seed=config.seed)
+    )
 
 
 def _write(result: CompareResult) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cass.config.base import build_config
 from cass.config.embed import EmbedConfig
+from cass.reports.lines import unreadable_files
 from cass.runs.inference import Chunk, load_branches
 from cass.runs.rows import choose_target, write_rows
 
@@ -20,42 +21,31 @@ class EmbedResult:
         out: The Parquet file, or the folder of Parquet shards.
         images: Number of images in it.
         widths: Width of the embedding by branch.
-        skipped: Reason by name of each image that could not be read.
+        unreadable: Reason by name of each unreadable image.
     """
 
     out: Path
     images: int
     widths: dict[str, int]
-    skipped: dict[str, str]
+    unreadable: dict[str, str]
 
 
-def embed(
-    run: str | Path, data: str | Path, *, out: str | Path, config: str | Path | None = None, **settings: Any
-) -> EmbedResult:
+def run_embed(config: EmbedConfig) -> EmbedResult:
     """Write the embeddings of images to a Parquet file, or to a folder of Parquet shards.
 
-    Memory does not grow with the number of images, and what was stopped continues with ``resume=True``.
+    Each row holds ``image`` and, for each branch, a list of D floats. Memory does not grow with the number of
+    images.
 
     Args:
-        run: Run folder of :func:`cass.pretrain` or :func:`cass.finetune`.
-        data: Folder of images, CSV manifest, or ``generated``.
-        out: Parquet file to write, or, by a name that does not end in ``.parquet``, a folder of shards: a row
-            an image with ``image`` and, for each branch, a list of D floats.
-        config: YAML file with further settings.
-        settings: Fields of :class:`cass.config.embed.EmbedConfig` by name.
+        config: Settings of ``cass embed``.
 
     Returns:
         What was written.
 
     Raises:
-        CassError: For anything that the user can mend, in one line.
+        CassError: The run, the images or the output cannot be used.
+        KeyboardInterrupt: It was stopped; ``resume`` continues.
     """
-    values = settings | {"run": Path(run), "data": str(data), "out": Path(out)}
-    return run_embed(build_config(EmbedConfig, values, source=Path(config) if config else None))
-
-
-def run_embed(config: EmbedConfig) -> EmbedResult:
-    """Do what :func:`embed` says, with a configuration that is already checked."""
     import pyarrow as pa
 
     target = choose_target(config.out, files=(".parquet",), resume=config.resume)
@@ -81,4 +71,10 @@ def run_embed(config: EmbedConfig) -> EmbedResult:
         schema=schema,
         tabulate=tabulate,
     )
-    return EmbedResult(config.out, written.images, widths, written.skipped)
+    return EmbedResult(config.out, written.images, widths, written.unreadable)
+
+
+def show(result: EmbedResult, config: EmbedConfig) -> Iterator[str]:
+    """Yield what the command prints."""
+    widths = ", ".join(f"{name} {width} dimensions" for name, width in result.widths.items())
+    yield f"Wrote {result.out}: {result.images} images, {widths}{unreadable_files(result.unreadable)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.config.base import build_config
 from cass.config.evaluate import EvaluateConfig
 from cass.data.manifest.manifest import Manifest
 from cass.data.splits.resolve import read_splits
@@ -18,6 +18,7 @@ from cass.errors import DataError
 from cass.evaluation.probabilities import probabilities
 from cass.evaluation.report import ClassificationReport, classification_report
 from cass.files import write_json, write_text
+from cass.reports.tables import Cells
 from cass.runs.folder import SPLITS_FILE, staged, write_start
 from cass.runs.inference import infer, load_branches
 from cass.runs.inputs import Plan, kept_images, make_plan
@@ -44,29 +45,18 @@ class EvaluateResult:
     summary: dict[str, Any]
 
 
-def evaluate(
-    run: str | Path, *, labels: str | Path, config: str | Path | None = None, **settings: Any
-) -> EvaluateResult:
-    """Measure fine-tuned branches on a split, with 95% bootstrap intervals.
+def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
+    """Evaluate fine-tuned branches on a split, with 95% bootstrap confidence intervals.
 
     Args:
-        run: Run folder of :func:`cass.finetune`; the evaluation is written to its folder ``evaluation``.
-        labels: CSV manifest, folder with one sub-folder a class, or ``generated``.
-        config: YAML file with further settings.
-        settings: Fields of :class:`cass.config.evaluate.EvaluateConfig` by name.
+        config: Settings of ``cass evaluate``.
 
     Returns:
-        A report for each branch, and for their mean.
+        A report for each branch and for the mean of their probabilities.
 
     Raises:
-        CassError: For anything that the user can mend, in one line.
+        CassError: The run or the data set cannot be used, or has labels that the run does not know.
     """
-    values = settings | {"run": Path(run), "labels": str(labels)}
-    return run_evaluate(build_config(EvaluateConfig, values, source=Path(config) if config else None))
-
-
-def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
-    """Do what :func:`evaluate` says, with a configuration that is already checked."""
     summary = finetuned_summary(config.run)
     classes, task = tuple(summary["classes"]), summary["task"]
     plan, rows = _split_images(config, classes=classes)
@@ -142,6 +132,16 @@ def _write(
         stem = name.replace(" ", "-")
         plot_confusion(report, folder / f"confusion-{stem}.png")
         write_text(folder / f"predictions-{stem}.csv", tables[name].to_csv(index=False))
+
+
+def show(result: EvaluateResult, config: EvaluateConfig) -> Iterator[str | Cells]:
+    """Yield what the command prints."""
+    from cass.reports.tables import report_cells
+
+    for name, report in result.reports.items():
+        yield f"\n{name}"
+        yield from report_cells(report)
+    yield f"Wrote {result.out}"
 
 
 def _split_images(config: EvaluateConfig, *, classes: tuple[str, ...]) -> tuple[Plan, NDArray[np.int64]]:

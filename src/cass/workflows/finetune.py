@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cass.auditing.guard import guard
-from cass.config.base import build_config
 from cass.config.finetune import FinetuneConfig
 from cass.config.pretrain import PretrainConfig
 from cass.data.splits.fractions import label_subset
@@ -54,31 +53,19 @@ class FinetuneResult:
     summary: dict[str, Any]
 
 
-def finetune(
-    run: str | Path, *, labels: str | Path, out: str | Path, config: str | Path | None = None, **settings: Any
-) -> FinetuneResult:
-    """Train pretrained branches on a share of the labels.
+def run_finetune(config: FinetuneConfig) -> FinetuneResult:
+    """Train pretrained branches on a fraction of the labels.
 
     Args:
-        run: Run folder of :func:`cass.pretrain`.
-        labels: CSV manifest, folder with one sub-folder a class, or ``generated``.
-        out: Run folder to write.
-        config: YAML file with further settings.
-        settings: Fields of :class:`cass.config.finetune.FinetuneConfig` by name.
+        config: Settings of ``cass finetune``.
 
     Returns:
         The run folder and its summary.
 
     Raises:
-        CassError: For anything that the user can mend, in one line.
-        Interrupted: Where the run was stopped; nothing is left behind.
+        CassError: A setting, the data set, the pretraining run or the output folder cannot be used.
+        Interrupted: The run was stopped; nothing is kept.
     """
-    values = settings | {"run": Path(run), "labels": str(labels), "out": Path(out)}
-    return run_finetune(build_config(FinetuneConfig, values, source=Path(config) if config else None))
-
-
-def run_finetune(config: FinetuneConfig) -> FinetuneResult:
-    """Do what :func:`finetune` says, with a configuration that is already checked."""
     check_free(config.out)
     pretraining = read_config(config.run, PretrainConfig, written_by="cass pretrain")
     names = _branch_names(config)

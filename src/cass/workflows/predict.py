@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cass.config.base import build_config
 from cass.config.predict import PredictConfig
 from cass.evaluation.probabilities import probabilities
+from cass.reports.lines import unreadable_files
 from cass.runs.inference import Chunk, load_branches
 from cass.runs.predictions import finetuned_summary, prediction_table, thresholds_of
 from cass.runs.rows import choose_target, write_rows
@@ -24,44 +25,32 @@ class PredictResult:
         out: The CSV or Parquet file, or the folder of Parquet shards.
         images: Number of images in it.
         classes: Names of the classes.
-        skipped: Reason by name of each image that could not be read.
+        unreadable: Reason by name of each unreadable image.
     """
 
     out: Path
     images: int
     classes: tuple[str, ...]
-    skipped: dict[str, str]
+    unreadable: dict[str, str]
 
 
-def predict(
-    run: str | Path, data: str | Path, *, out: str | Path, config: str | Path | None = None, **settings: Any
-) -> PredictResult:
-    """Write the predictions of fine-tuned branches to a CSV or Parquet file, or to a folder of Parquet shards.
+def run_predict(config: PredictConfig) -> PredictResult:
+    """Write the predictions of fine-tuned branches to a CSV or Parquet file, or to a folder of shards.
 
-    Memory does not grow with the number of images, and what was stopped continues with ``resume=True``.
+    Each row holds ``image``, ``prediction`` and a probability for each class, the mean over the branches.
+    Multi-label predictions are the names, joined by ``|``, whose probability reaches the threshold that
+    fine-tuning chose on the validation images. Memory does not grow with the number of images.
 
     Args:
-        run: Run folder of :func:`cass.finetune`.
-        data: Folder of images, CSV manifest, or ``generated``.
-        out: CSV or Parquet file to write, or, by any other name, a folder of Parquet shards: a row an image
-            with ``image``, ``prediction`` (multi-label: names joined by ``|``, those at their threshold or
-            more, which fine-tuning chose on the validation images) and a probability a class, the mean of the
-            run's branches.
-        config: YAML file with further settings.
-        settings: Fields of :class:`cass.config.predict.PredictConfig` by name.
+        config: Settings of ``cass predict``.
 
     Returns:
         What was written.
 
     Raises:
-        CassError: For anything that the user can mend, in one line.
+        CassError: The run, the images or the output cannot be used.
+        KeyboardInterrupt: It was stopped; ``resume`` continues.
     """
-    values = settings | {"run": Path(run), "data": str(data), "out": Path(out)}
-    return run_predict(build_config(PredictConfig, values, source=Path(config) if config else None))
-
-
-def run_predict(config: PredictConfig) -> PredictResult:
-    """Do what :func:`predict` says, with a configuration that is already checked."""
     import pyarrow as pa
 
     target = choose_target(config.out, files=(".csv", ".parquet"), resume=config.resume)
@@ -91,4 +80,10 @@ def run_predict(config: PredictConfig) -> PredictResult:
         schema=schema,
         tabulate=tabulate,
     )
-    return PredictResult(config.out, written.images, classes, written.skipped)
+    return PredictResult(config.out, written.images, classes, written.unreadable)
+
+
+def show(result: PredictResult, config: PredictConfig) -> Iterator[str]:
+    """Yield what the command prints."""
+    classes = ", ".join(result.classes)
+    yield f"Wrote {result.out}: {result.images} images, classes {classes}{unreadable_files(result.unreadable)}"

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from cass.config.base import Settings, build_config
 from cass.config.prepare import (
     PrepareDicomConfig,
     PrepareMultilabelConfig,
     PrepareNiftiConfig,
+    PreparePicturesConfig,
     PrepareSetConfig,
     PrepareSlidesConfig,
     parse_window,
@@ -30,8 +29,11 @@ from cass.data.prepare.multilabel import read_multilabel
 from cass.data.prepare.nifti import NIFTI_SUFFIXES, Slicing
 from cass.data.prepare.prepared import Prepared
 from cass.data.prepare.slides import SLIDE_SUFFIXES, Tiling
-from cass.errors import ConfigError, OutputError, did_you_mean
+from cass.errors import ConfigError, OutputError
 from cass.files import write_text
+from cass.reports.lines import unreadable_files
+from cass.reports.prepared import counts_table, next_step
+from cass.reports.tables import Cells
 
 
 @dataclass(frozen=True)
@@ -47,29 +49,6 @@ class PreparedSet:
     out: Path
     prepared: Prepared
     label_columns: tuple[str, ...] = ()
-
-
-def prepare(kind: str, source: str | Path, **settings: Any) -> PreparedSet | PreparedPictures:
-    """Make a manifest of a public data set, or pictures of DICOM series, NIfTI volumes or whole slides.
-
-    Args:
-        kind: ``isic2019``, ``dermofit``, ``brain-tumor-mri``, ``multilabel``, ``dicom``, ``nifti`` or ``slides``.
-        source: The folder of the set; for the last three a folder or a CSV.
-        settings: Fields of the kind's model in :mod:`cass.config.prepare` by name.
-
-    Returns:
-        What was written.
-
-    Raises:
-        CassError: For anything that the user can mend, in one line.
-    """
-    if kind not in KINDS:
-        raise ConfigError(f"Unknown kind {kind!r}", did_you_mean(kind, KINDS) or f"There are: {', '.join(KINDS)}.")
-    model, run = KINDS[kind]
-    first = "folder" if issubclass(model, PrepareSetConfig) else "data"
-    given: dict[str, Any] = {first: Path(source) if first == "folder" else str(source)}
-    result: PreparedSet | PreparedPictures = run(build_config(model, settings | given))
-    return result
 
 
 def run_isic2019(config: PrepareSetConfig) -> PreparedSet:
@@ -127,16 +106,22 @@ def run_slides(config: PrepareSlidesConfig) -> PreparedPictures:
     return write_pictures("slides", config, manifest, tiling, unit="tiles")
 
 
-KINDS: dict[str, tuple[type[Settings], Callable[[Any], Any]]] = {
-    "isic2019": (PrepareSetConfig, run_isic2019),
-    "dermofit": (PrepareSetConfig, run_dermofit),
-    "brain-tumor-mri": (PrepareSetConfig, run_brain_tumor_mri),
-    "multilabel": (PrepareMultilabelConfig, run_multilabel),
-    "dicom": (PrepareDicomConfig, run_dicom),
-    "nifti": (PrepareNiftiConfig, run_nifti),
-    "slides": (PrepareSlidesConfig, run_slides),
-}
-"""Each kind's settings, and what it does."""
+def show(
+    result: PreparedSet | PreparedPictures, config: PrepareSetConfig | PreparePicturesConfig
+) -> Iterator[str | Cells]:
+    """Yield what the command prints."""
+    if isinstance(result, PreparedSet):
+        yield counts_table(result.prepared)
+        yield from (f"Note: {note}" for note in result.prepared.notes)
+        yield f"Wrote {result.out}: {len(result.prepared.manifest):,} images"
+        yield next_step(result.out, result.label_columns)
+    else:
+        dropped = f", {result.dropped:,} empty ones dropped" if result.dropped else ""
+        yield (
+            f"Wrote {result.out}: {result.pictures:,} {result.unit} of {result.files:,} files{dropped}"
+            f"{unreadable_files(result.left_out)}"
+        )
+        yield next_step(result.out, config.label_columns if isinstance(config, PreparePicturesConfig) else ())
 
 
 def _may_be_dicom(manifest: Manifest, row: int) -> bool:
@@ -148,11 +133,11 @@ def _write_set(config: PrepareSetConfig, read: Callable[[], Prepared]) -> Prepar
     """Read a set and write its CSV."""
     out = config.out or config.folder / "labels.csv"
     if out.suffix.lower() != ".csv":
-        raise ConfigError(f"--out {out} is no .csv file", "Name a file such as labels.csv.")
+        raise ConfigError(f"--out {out} is not a .csv file", "Name a file such as labels.csv.")
     if out.exists():
-        raise OutputError(f"{out} exists already", "Remove it, or name a new file with --out.")
+        raise OutputError(f"{out} already exists", "Remove it, or name a new file with --out.")
     if config.out is not None and not out.parent.is_dir():
-        raise OutputError(f"The folder {out.parent} does not exist", "Make it, or name another with --out.")
+        raise OutputError(f"The folder {out.parent} does not exist", "Create it, or name another with --out.")
     prepared = read()
     if not os.access(out.parent, os.W_OK):
         raise OutputError(f"{out.parent} cannot be written to", "Name a file elsewhere with --out.")

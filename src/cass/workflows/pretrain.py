@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from cass.auditing.guard import guard
-from cass.config.base import build_config
 from cass.config.pretrain import PretrainConfig
 from cass.files import write_json
 from cass.methods import Method
@@ -51,30 +50,19 @@ class PretrainResult:
         return [name for name, entry in self.summary["branches"].items() if entry["collapsed"]]
 
 
-def pretrain(
-    data: str | Path, *, out: str | Path, config: str | Path | None = None, **settings: Any
-) -> PretrainResult:
-    """Train a CNN and a Transformer together on images without labels.
+def run_pretrain(config: PretrainConfig) -> PretrainResult:
+    """Train the branches without labels, or continue a run that was stopped.
 
     Args:
-        data: Folder of images, CSV manifest, or ``generated``.
-        out: Run folder to write.
-        config: YAML file with further settings.
-        settings: Fields of :class:`cass.config.pretrain.PretrainConfig` by name.
+        config: Settings of ``cass pretrain``.
 
     Returns:
         The run folder and its summary.
 
     Raises:
-        CassError: For anything that the user can mend, in one line.
-        Interrupted: Where the run was stopped; ``resume=True`` continues it.
+        CassError: A setting, the data set, the networks or the output folder cannot be used.
+        Interrupted: The run was stopped; ``resume`` continues it.
     """
-    values = settings | {"data": str(data), "out": Path(out)}
-    return run_pretrain(build_config(PretrainConfig, values, source=Path(config) if config else None))
-
-
-def run_pretrain(config: PretrainConfig) -> PretrainResult:
-    """Do what :func:`pretrain` says, with a configuration that is already checked."""
     main, out = is_main(config), config.out
     if main:
         claim_folder(config)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from cass.auditing.facts import facts_of_set, take
 from cass.auditing.safe_splits import safe_splits
-from cass.config.base import build_config
 from cass.config.split import SplitConfig
 from cass.data.manifest.csv_text import manifest_csv
 from cass.data.manifest.manifest import load_manifest
 from cass.errors import ConfigError, OutputError
 from cass.files import write_text
+from cass.reports.lines import NAMED, unreadable_files
 from cass.types import SPLITS
 
 log = logging.getLogger("cass")
@@ -30,52 +30,50 @@ class SplitResult:
     Attributes:
         out: The CSV.
         counts: Images of each split.
-        left_out: Files that cannot be read, which the CSV leaves out.
+        unreadable: Unreadable files, which the CSV does not list.
     """
 
     out: Path
     counts: dict[str, int]
-    left_out: tuple[str, ...]
-
-
-def split(data: str | Path, *, out: str | Path, **settings: Any) -> SplitResult:
-    """Write a manifest with splits that keep together whatever shows the same.
-
-    Groups, exact copies and near-duplicates stay in one split; classes are shared out evenly. Splits that the
-    data set has are replaced; files that cannot be read are left out.
-
-    Args:
-        data: CSV manifest, folder, or ``generated``.
-        out: CSV file to write; must not exist.
-        settings: Fields of :class:`cass.config.split.SplitConfig` by name.
-
-    Returns:
-        The file and what is in it.
-
-    Raises:
-        CassError: For anything that the user can mend, in one line.
-    """
-    return run_split(build_config(SplitConfig, settings | {"data": str(data), "out": Path(out)}))
+    unreadable: tuple[str, ...]
 
 
 def run_split(config: SplitConfig) -> SplitResult:
-    """Do what :func:`split` says, with a configuration that is already checked."""
+    """Write a manifest whose splits keep groups, exact copies and near-duplicates together.
+
+    Classes are distributed evenly. Splits that the data set has are replaced; unreadable files are not listed.
+
+    Args:
+        config: Settings of ``cass split``.
+
+    Returns:
+        The CSV file and the number of images in each split.
+
+    Raises:
+        CassError: The data set cannot be used, or the file exists or cannot be written.
+    """
     out = config.out
     if out.suffix.lower() != ".csv":
-        raise ConfigError(f"--out {out} is no .csv file", "Name a file such as labels.csv.")
+        raise ConfigError(f"--out {out} is not a .csv file", "Name a file such as labels.csv.")
     if out.exists():
-        raise OutputError(f"{out} exists already", "Name a new file with --out.")
+        raise OutputError(f"{out} already exists", "Name a new file with --out.")
     if not out.parent.is_dir():
-        raise OutputError(f"The folder {out.parent} does not exist", "Make it, or name another with --out.")
+        raise OutputError(f"The folder {out.parent} does not exist", "Create it, or name another with --out.")
     manifest = load_manifest(config.data, label_columns=config.label_columns)
     facts = facts_of_set(manifest)
     kept = np.flatnonzero(facts.readable)
-    left_out = tuple(manifest.images[row] for row in sorted(facts.errors))
-    for name in left_out[:20]:
-        log.warning("Left out %s: it cannot be read.", name)
+    unreadable = tuple(manifest.images[row] for row in sorted(facts.errors))
+    for name in unreadable[:NAMED]:
+        log.warning("Unreadable: %s. The CSV does not list it.", name)
     manifest, facts = manifest.subset(kept), take(facts, kept)
     splits = safe_splits(manifest, facts, seed=config.seed, ratios=config.ratios)
     made = replace(manifest, splits=splits)
     write_text(out, manifest_csv(made, folder=out.parent, label_columns=config.label_columns))
     counted = Counter(splits.tolist())
-    return SplitResult(out, {name: counted[name] for name in SPLITS}, left_out)
+    return SplitResult(out, {name: counted[name] for name in SPLITS}, unreadable)
+
+
+def show(result: SplitResult, config: SplitConfig) -> Iterator[str]:
+    """Yield what the command prints."""
+    counts = ", ".join(f"{name} {count:,}" for name, count in result.counts.items())
+    yield f"Wrote {result.out}: {counts}{unreadable_files(result.unreadable)}"

@@ -42,14 +42,13 @@ def repeat(make: Callable[[], Iterable[Any]]) -> Iterator[Any]:
 
 def pretrain_config(config: SpeedConfig) -> PretrainConfig:
     """Return the settings of ``cass pretrain`` that a speed measurement stands for; starts are random numbers."""
-    shared = {key: getattr(config, key) for key in ("cnn", "transformer", "cnn_args", "transformer_args")}
-    shared |= {key: getattr(config, key) for key in ("image_size", "batch_size", "device", "precision", "seed")}
+    shared = {
+        name: getattr(config, name) for name in SpeedConfig.model_fields.keys() & PretrainConfig.model_fields
+    }
     return PretrainConfig(
-        data=config.data,
         out=Path("unused"),
         cnn_weights="none",
         transformer_weights="none",
-        compile="on" if config.compile == "on" else "off",
         devices=1,
         nodes=1,
         epochs=1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import statistics
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,15 +16,15 @@ import numpy as np
 
 from cass.benchmarking.speed.contestants import Timing
 from cass.benchmarking.speed.decoding import cache_share, draw_photographs
-from cass.benchmarking.speed.table import SpeedRow
+from cass.benchmarking.speed.table import SpeedRow, ratios_table, speed_table
 from cass.benchmarking.speed.worker import Kind, Worker
-from cass.config.base import build_config
 from cass.config.speed import SpeedConfig
 from cass.data.manifest.manifest import load_manifest
 from cass.data.store.store import decode_images
 from cass.errors import DataError
 from cass.files import write_json
 from cass.hardware import accelerator, precision
+from cass.reports.tables import Cells
 from cass.runs.folder import check_free, environment
 from cass.types import BRANCHES, BranchName
 
@@ -61,24 +62,18 @@ class SpeedResult:
     conditions: dict[str, Any]
 
 
-def benchmark_speed(*, config: str | Path | None = None, **settings: Any) -> SpeedResult:
-    """Measure the speed of pretraining side by side with its limit and with other methods.
+def run_benchmark_speed(config: SpeedConfig) -> SpeedResult:
+    """Measure the speed of pretraining beside its limit and other methods.
 
     Args:
-        config: YAML file with further settings.
-        settings: Fields of :class:`cass.config.speed.SpeedConfig` by name.
+        config: Settings of ``cass benchmark speed``.
 
     Returns:
-        The table, the ratios and the conditions.
+        The times, their ratios, and the conditions of the measurement.
 
     Raises:
-        CassError: For anything that the user can mend, in one line.
+        CassError: The output exists, or the data set has too few images.
     """
-    return run_benchmark_speed(build_config(SpeedConfig, settings, source=Path(config) if config else None))
-
-
-def run_benchmark_speed(config: SpeedConfig) -> SpeedResult:
-    """Do what :func:`benchmark_speed` says, with a configuration that is already checked."""
     if config.json_file is not None:
         check_free(config.json_file, option="--json")
     manifest = load_manifest(config.data)
@@ -115,6 +110,14 @@ def run_benchmark_speed(config: SpeedConfig) -> SpeedResult:
     if config.json_file is not None:
         write_json(config.json_file, asdict(result))
     return result
+
+
+def show(result: SpeedResult, config: SpeedConfig) -> Iterator[str | Cells]:
+    """Yield what the command prints."""
+    yield speed_table(result.rows, result.conditions)
+    yield ratios_table(result.ratios)
+    if config.json_file is not None:
+        yield f"Wrote {config.json_file}"
 
 
 def _describe(lane: Lane) -> str:

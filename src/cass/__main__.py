@@ -1,0 +1,5 @@
+"""``python -m cass``: the command line."""
+
+from cass.cli import main
+
+main()
