@@ -205,12 +205,12 @@ def method_settings() -> str:
 
 
 def _methods() -> Iterator[tuple[str, Any]]:
-    """Yield the methods of the paper first, then the others by name."""
-    from cass.methods import METHODS, OBJECTIVES
+    """Yield the methods with several objectives first, then the others by name."""
+    from cass.methods import METHODS
 
-    objectives = {f"cass --objective {name}": kind for name, kind in OBJECTIVES.items()}
-    yield from objectives.items()
-    yield from ((name, METHODS[name]) for name in sorted(METHODS) if METHODS[name] not in objectives.values())
+    variants = METHODS.variants()
+    yield from ((f"{name} --objective {own}", kind) for (name, own), kind in variants.items() if own is not None)
+    yield from ((name, variants[name, None]) for name in sorted(METHODS) if (name, None) in variants)
 
 
 def _trains(kind: Any) -> str:
@@ -223,9 +223,8 @@ def _views(kind: Any) -> str:
     from cass.transforms.recipes import RECIPES
 
     recipe = RECIPES[kind.default_views]
-    small = sum(view.count for view in recipe.kinds if view.size < 1)
-    crops = f"{kind.views} large crops, {small} small crops" if kind.takes_small else str(kind.views)
-    return f"{crops}; recipe `{kind.default_views}`"
+    crops = f" large crops, {recipe.num_small} small crops" if kind.takes_small else ""
+    return f"{kind.num_views}{crops}; recipe `{kind.default_views}`"
 
 
 def _source(kind: Any) -> str:
