@@ -53,10 +53,10 @@ class Unprotected(RandomHeads, BatchStatistics):
 class TwoViews(CASS):
     """Both branches see two views of an image."""
 
-    views = 2
+    num_views = 2
 
-    def forward(self, views, rows):
-        outputs = [super(TwoViews, self).forward([view], rows) for view in views]
+    def forward(self, views, positions):
+        outputs = [super(TwoViews, self).forward([view], positions) for view in views]
         return StepOutput(torch.stack([output.loss for output in outputs]).mean())
 
 
@@ -96,10 +96,10 @@ class OwnTargets(CASS):
             self.targets = targets
             fit_heads(self, {name: embeddings[name]})
 
-    def forward(self, views, rows):
+    def forward(self, views, positions):
         (view,) = views
         losses = [
-            cass_loss(self.heads[name](branch.embed(view)), self.own[name].to(view.device)[rows])
+            cass_loss(self.heads[name](branch.embed(view)), self.own[name].to(view.device)[positions])
             for name, branch in self._nets()
         ]
         return StepOutput(torch.stack(losses).mean())
@@ -108,7 +108,7 @@ class OwnTargets(CASS):
 class Live(CASS):
     """The current outputs of the branches are compared with each other; there are no fixed targets."""
 
-    def forward(self, views, rows):
+    def forward(self, views, positions):
         (view,) = views
         first, second = (self.heads[name](branch.embed(view)).float() for name, branch in self._nets())
         return StepOutput(self.compare(first, second))

@@ -205,12 +205,13 @@ def method_settings() -> str:
 
 
 def _methods() -> Iterator[tuple[str, Any]]:
-    """Yield the methods of the paper first, then the others by name."""
-    from cass.methods import METHODS, OBJECTIVES
+    """Yield every method with its option: the method of the paper first, then the others by name."""
+    from cass.methods import METHODS
 
-    objectives = {f"cass --objective {name}": kind for name, kind in OBJECTIVES.items()}
-    yield from objectives.items()
-    yield from ((name, METHODS[name]) for name in sorted(METHODS) if METHODS[name] not in objectives.values())
+    variants = METHODS.variants()
+    for name, objective in sorted(variants, key=lambda key: (key[0] != "cass", key[0])):
+        option = f"{name} --objective {objective}" if objective else name
+        yield option, variants[name, objective]
 
 
 def _trains(kind: Any) -> str:

@@ -8,7 +8,7 @@ import yaml
 
 from cass.benchmarking.spec import read_spec
 from cass.errors import ConfigError
-from cass.methods.base import METHODS, branch_names, find_method
+from cass.methods.base import METHODS, branch_names
 
 SPECS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -76,7 +76,7 @@ def test_the_benchmarks_of_the_project_are_valid(path: Path, monkeypatch: pytest
     spec = read_spec(path)
     for name, entry in spec.methods.items():
         if entry.pretraining:
-            kind = find_method(entry.method or name, entry.settings().get("objective"))
+            kind = METHODS.find(entry.method or name, entry.settings().get("objective"))
             branch_names(kind, name, entry.settings().get("branch", "both"))
     assert spec.name == path.stem
     assert spec.claim in spec.methods

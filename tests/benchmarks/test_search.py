@@ -16,7 +16,7 @@ from cass.methods import METHODS, Method
 from cass.models.backbones import BackboneSpec, build_branch
 
 SEARCH = Path(__file__).resolve().parents[2] / "benchmarks" / "search.py"
-ROWS = torch.arange(8)
+POSITIONS = torch.arange(8)
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +44,14 @@ def build(kind: type[Method], *, pretrained: bool = False) -> Any:
 
 
 def losses(method: Any, *, steps: int) -> list[float]:
-    drawn = torch.rand(method.views, 8, 3, 32, 32, generator=torch.Generator().manual_seed(3))
+    drawn = torch.rand(method.num_views, 8, 3, 32, 32, generator=torch.Generator().manual_seed(3))
     optimizer = torch.optim.Adam(
         [parameter for group in method.param_groups() for parameter in group["params"]], lr=1e-3
     )
     found = []
     for _ in range(steps):
         optimizer.zero_grad()
-        loss = method(list(drawn), ROWS).loss
+        loss = method(list(drawn), POSITIONS).loss
         loss.backward()
         optimizer.step()
         found.append(float(loss.detach()))
@@ -88,7 +88,7 @@ def test_batch_statistics_move_only_where_they_are_asked_for(kinds: dict[str, ty
 def test_two_views_of_one_picture_cost_what_one_costs(kinds: dict[str, type[Method]]) -> None:
     one, two = build(kinds["cass"]).eval(), build(kinds["two-views"]).eval()
     view = torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(3))
-    torch.testing.assert_close(two([view, view], ROWS).loss, one([view], ROWS).loss)
+    torch.testing.assert_close(two([view, view], POSITIONS).loss, one([view], POSITIONS).loss)
 
 
 def test_targets_come_from_whom_the_name_says(kinds: dict[str, type[Method]]) -> None:

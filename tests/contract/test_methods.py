@@ -8,7 +8,7 @@ import pytest
 import timm
 import torch
 
-from cass.methods import METHODS, OBJECTIVES, Method
+from cass.methods import METHODS, Method
 from cass.methods.base import branch_names, build_method
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.models.checkpoints import branch_state
@@ -35,8 +35,8 @@ SMALLER = {
 }
 
 
-KINDS = {**METHODS, **OBJECTIVES}
-ROWS = torch.arange(8)
+KINDS = {objective or name: kind for (name, objective), kind in METHODS.variants().items()}
+POSITIONS = torch.arange(8)
 
 
 def build(name: str) -> Method:
@@ -60,7 +60,7 @@ def views(name: str) -> list[torch.Tensor]:
 def compute(method: Method, name: str, *, seed: int = 0) -> torch.Tensor:
     """Compute the loss; masks and the like are drawn from the seed."""
     torch.manual_seed(seed)
-    return method(views(name), ROWS).loss
+    return method(views(name), POSITIONS).loss
 
 
 @pytest.fixture(params=sorted(KINDS))

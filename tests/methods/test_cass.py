@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cass.errors import ConfigError
 from cass.evaluation.collapse import effective_rank, spread
-from cass.methods.base import Method, build_method, find_method
+from cass.methods.base import METHODS, Method, build_method
 from cass.methods.cass import CASS, PENALTIES, closed_form_head, joint_targets
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.transforms.descriptors import gradient_histograms
@@ -85,7 +85,7 @@ def method(weights: str = "none") -> CASS:
     }
     for branch in pair.values():
         object.__setattr__(branch.spec, "weights", weights)
-    built = build_method(find_method("cass"), {"width": 8}, pair)
+    built = build_method(METHODS.find("cass"), {"width": 8}, pair)
     assert isinstance(built, CASS)
     return built
 
@@ -98,12 +98,12 @@ def test_loss_compares_each_branch_with_its_images_targets() -> None:
             {name: branch.embed(images) for name, branch in joint.branches().items()},
             lambda: gradient_histograms(images),
         )
-        rows = torch.tensor([7, 2, 9])
-        loss = float(joint([images[rows]], rows).loss)
+        positions = torch.tensor([7, 2, 9])
+        loss = float(joint([images[positions]], positions).loss)
         expected = []
         for name, branch in joint.branches().items():
-            output = joint.heads[name](branch.embed(images[rows])).double().numpy()
-            target = joint.targets[rows].double().numpy()
+            output = joint.heads[name](branch.embed(images[positions])).double().numpy()
+            target = joint.targets[positions].double().numpy()
             cosines = (output * target).sum(1) / np.linalg.norm(output, axis=1) / np.linalg.norm(target, axis=1)
             expected.append((2 - 2 * cosines).mean())
     assert loss == pytest.approx(np.mean(expected), abs=1e-6)
@@ -144,7 +144,7 @@ def train(objective: str) -> float:
         "cnn": build_branch(BackboneSpec(name="test_resnet", image_size=32), seed=0),
         "transformer": build_branch(BackboneSpec(name="test_vit", image_size=32), seed=1),
     }
-    built = build_method(find_method("cass", objective), {"width": 16}, pair)
+    built = build_method(METHODS.find("cass", objective), {"width": 16}, pair)
     images = torch.nn.functional.interpolate(torch.rand(256, 3, 4, 4), 32)
     before = {name: embed(built, name, images) for name in pair}
     built.begin(before, lambda: gradient_histograms(images))
@@ -152,8 +152,8 @@ def train(objective: str) -> float:
     optimizer = torch.optim.Adam(built.parameters(), lr=3e-3)
     losses = []
     for _ in range(30):
-        rows = torch.randint(0, len(images), (32,))
-        loss = built([images[rows]], rows).loss
+        positions = torch.randint(0, len(images), (32,))
+        loss = built([images[positions]], positions).loss
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -174,7 +174,8 @@ def test_published_loss_collapses_and_joint_targets_do_not() -> None:
 
 
 def test_an_objective_belongs_to_cass_alone() -> None:
-    with pytest.raises(ConfigError, match="has no --objective"):
-        find_method("dino", "cosine")
-    with pytest.raises(ConfigError, match="objective"):
-        find_method("cass", "cosin")
+    with pytest.raises(ConfigError, match=r"--method dino has no --objective 'cosine'\. Drop --objective"):
+        METHODS.find("dino", "cosine")
+    with pytest.raises(ConfigError, match=r"Use --objective cosine or joint"):
+        METHODS.find("cass", "cosin")
+    assert METHODS.find("cass") is METHODS.find("cass", "joint") is CASS

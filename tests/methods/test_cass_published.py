@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cass.methods.base import Optimization, build_method, find_method
+from cass.methods.base import METHODS, Optimization, build_method
 from cass.methods.cass import cass_loss
 from cass.models.backbones import BackboneSpec, Branch, build_branch
 
@@ -46,7 +46,7 @@ def branch(name: str, *, classes: int = 0) -> Branch:
 def test_compares_the_classifiers_where_both_weights_bring_one() -> None:
     pair = {"cnn": branch("test_resnet", classes=10), "transformer": branch("test_vit", classes=10)}
     heads = [pair["cnn"].head, pair["transformer"].head]
-    method = build_method(find_method("cass", "cosine"), {}, pair)
+    method = build_method(METHODS.find("cass", "cosine"), {}, pair)
     assert [method.cnn_head, method.transformer_head] == heads
 
 
@@ -56,19 +56,19 @@ def test_compares_fresh_heads_of_equal_width_otherwise(classes: tuple[int, int])
         "cnn": branch("test_resnet", classes=classes[0]),
         "transformer": branch("test_vit", classes=classes[1]),
     }
-    method = build_method(find_method("cass", "cosine"), {"width": 12}, pair)
+    method = build_method(METHODS.find("cass", "cosine"), {"width": 12}, pair)
     assert method.cnn_head.out_features == method.transformer_head.out_features == 12
 
 
 def test_optimisation_is_the_papers() -> None:
-    assert find_method("cass", "cosine").optimization == Optimization(
+    assert METHODS.find("cass", "cosine").optimization == Optimization(
         "adam", lr=1e-3, weight_decay=0.0, warmup=0.0
     )
 
 
 def test_both_branches_see_the_same_view() -> None:
     pair = {"cnn": branch("test_resnet"), "transformer": branch("test_vit")}
-    method = build_method(find_method("cass", "cosine"), {"width": 8}, pair).eval()
+    method = build_method(METHODS.find("cass", "cosine"), {"width": 8}, pair).eval()
     view = torch.rand(3, 3, 32, 32)
     expected = cass_loss(
         method.cnn_head(pair["cnn"].embed(view)), method.transformer_head(pair["transformer"].embed(view))

@@ -14,7 +14,7 @@ import torch
 from cass.config.pretrain import PretrainConfig
 from cass.data.store.dataset import StoredImages
 from cass.data.store.store import ImageStore
-from cass.methods.base import build_method, find_method
+from cass.methods.base import METHODS, build_method
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.training.engine import fit
 from cass.training.pretrain_module import PretrainModule
@@ -44,7 +44,7 @@ def main(out: Path, devices: int, method: str, device: str) -> None:
         "transformer": build_branch(BackboneSpec(name="test_vit", image_size=32), seed=1),
     }
     torch.manual_seed(0)
-    built = build_method(find_method(method), {}, branches)
+    built = build_method(METHODS.find(method), {}, branches)
     start = torch.Generator().manual_seed(0)
     seen = {name: torch.randn(IMAGES, part.num_features, generator=start) for name, part in branches.items()}
     built.begin(seen, lambda: torch.randn(IMAGES, 20, generator=start))

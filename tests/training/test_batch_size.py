@@ -8,7 +8,7 @@ import torch
 
 from cass.config.pretrain import PretrainConfig
 from cass.errors import CassError
-from cass.methods.base import Method, build_method, find_method
+from cass.methods.base import METHODS, Method, build_method
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.training import batch_size
 from cass.training.batch_size import largest_batch
@@ -33,7 +33,7 @@ def method() -> Method:
         "cnn": build_branch(BackboneSpec(name="test_resnet", image_size=32), seed=0),
         "transformer": build_branch(BackboneSpec(name="test_vit", image_size=32), seed=1),
     }
-    return build_method(find_method("cass", "cosine"), {"width": 8}, branches)
+    return build_method(METHODS.find("cass", "cosine"), {"width": 8}, branches)
 
 
 def find(
@@ -50,7 +50,7 @@ def find(
     monkeypatch.setattr(batch_size, "torch_device", lambda _: Device())
     fits = batch_size._fits
     monkeypatch.setattr(batch_size, "_fits", lambda *a, **k: fits(*a, **{**k, "device": real}))
-    return largest_batch(Small(method, most), config, views=1, images=images, processes=1)  # type: ignore[arg-type]
+    return largest_batch(Small(method, most), config, num_views=1, images=images, processes=1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("most", "found"), [(8, 8), (31, 16), (40, 32)])
@@ -75,4 +75,4 @@ def test_a_gpu_too_small_is_told_in_one_line(method: Method, monkeypatch: pytest
 
 def test_a_processor_takes_sixteen(method: Method) -> None:
     config = PretrainConfig(data="x", out=Path("x"), device="cpu", batch_size="auto")
-    assert largest_batch(method, config, views=1, images=100, processes=1) == 16
+    assert largest_batch(method, config, num_views=1, images=100, processes=1) == 16

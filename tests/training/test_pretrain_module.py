@@ -16,7 +16,7 @@ from cass.config.pretrain import PretrainConfig
 from cass.data.store.dataset import StoredImages
 from cass.data.store.store import ImageStore
 from cass.errors import CassError
-from cass.methods.base import Method, build_method, find_method
+from cass.methods.base import METHODS, Method, build_method
 from cass.methods.cass import CASS
 from cass.methods.cass_published import CASSPublished
 from cass.models.backbones import BackboneSpec, build_branch
@@ -43,7 +43,7 @@ def module(tmp_path: Path, **settings: Any) -> PretrainModule:
         "cnn": build_branch(BackboneSpec(name="test_convnext", image_size=32), seed=0),
         "transformer": build_branch(BackboneSpec(name="test_vit", image_size=32), seed=1),
     }
-    method = build_method(find_method("cass", "cosine"), {"width": 16}, branches)
+    method = build_method(METHODS.find("cass", "cosine"), {"width": 16}, branches)
     pixels = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3), dtype=np.uint8)
     return PretrainModule(
         method,
@@ -62,11 +62,11 @@ class Recorder(pl.Callback):
         self.epoch_weights: list[torch.Tensor] = []
 
     def on_train_batch_start(self, trainer: pl.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
-        self.views, self.rows = module.views(batch), batch.rows
+        self.views, self.positions = module.views(batch), batch.positions
 
     def on_after_backward(self, trainer: pl.Trainer, module: Any) -> None:
         weight = probe(module.method)
-        (fresh,) = torch.autograd.grad(module.method(self.views, self.rows).loss, weight)
+        (fresh,) = torch.autograd.grad(module.method(self.views, self.positions).loss, weight)
         self.gradients.append((weight.grad.clone(), fresh))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
@@ -82,6 +82,24 @@ class StopBefore(pl.Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, module: Any) -> None:
         if trainer.current_epoch == self.epoch:
             raise KeyboardInterrupt
+
+
+def test_each_image_meets_its_own_target_whatever_the_order_of_the_rows(tmp_path: Path) -> None:
+    subject = module(tmp_path, epochs=1)
+    rows = np.array([9, 2, 14, 0, 7, 3, 11, 5])
+    subject.images = StoredImages(subject.images.images, rows)
+    seen: dict[int, int] = {}
+
+    class Spy(pl.Callback):
+        def on_train_batch_start(self, trainer: pl.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
+            seen.update(zip(batch.rows.tolist(), batch.positions.tolist(), strict=True))
+
+    asked: list[torch.Tensor] = []
+    original = subject.method.forward
+    subject.method.forward = lambda views, positions: (asked.append(positions), original(views, positions))[1]  # type: ignore[method-assign]
+    fit(subject, settings=subject.config, epochs=1, callbacks=[Spy()], logs=tmp_path / "logs")
+    assert seen == {int(row): position for position, row in enumerate(rows)}
+    assert sorted(torch.cat(asked).tolist()) == list(range(8))
 
 
 def probe(method: Method) -> torch.nn.Parameter:
@@ -198,7 +216,7 @@ def test_short_runs_and_small_batches_of_a_pretrained_start_have_a_lower_rate(
 
     def rate(kind: str = "joint", **settings: Any) -> float:
         config = PretrainConfig(data="x", out=tmp_path, epochs=epochs, **settings)
-        method = build_method(find_method("cass", kind), {}, branches)
+        method = build_method(METHODS.find("cass", kind), {}, branches)
         return optimization(config, method, batch_size=batch_size, images=images).lr
 
     full = rate()  # random numbers

@@ -56,8 +56,8 @@ def test_views_keep_shape_range_and_input(name: str, channels: int) -> None:
     before = images.clone()
     views = build_views(RECIPES[name], tile=8)(images, 0, range(16))
     sides = [view.shape[-1] for view in views]
-    assert len(views) == RECIPES[name].views
-    assert sides == [24] * (len(views) - RECIPES[name].small) + [8] * RECIPES[name].small
+    assert len(views) == RECIPES[name].num_views
+    assert sides == [24] * (len(views) - RECIPES[name].num_small) + [8] * RECIPES[name].num_small
     for view in views:
         assert view.shape[:2] == images.shape[:2]
         assert 0.0 <= float(view.min()) <= float(view.max()) <= 1.0
@@ -79,7 +79,7 @@ def test_brightness_changes_by_at_most_a_fifth() -> None:
 
 
 def test_two_views_of_an_image_differ() -> None:
-    recipe = fit_recipe(RECIPES["microscopy"], views=2, takes_small=False)
+    recipe = fit_recipe(RECIPES["microscopy"], num_views=2, takes_small=False)
     first, second = build_views(recipe)(noise(), 0, range(4))
     assert not torch.equal(first, second)
 
@@ -162,9 +162,9 @@ def test_grey_and_inverted_images_match_torchvision() -> None:
 
 def test_views_that_a_method_cannot_take_are_named() -> None:
     with pytest.raises(ConfigError, match="--views dino makes 8 views of an image; the method takes 1"):
-        fit_recipe(RECIPES["dino"], views=1, takes_small=False)
+        fit_recipe(RECIPES["dino"], num_views=1, takes_small=False)
     with pytest.raises(ConfigError, match="the method takes 2"):
-        fit_recipe(RECIPES["swav"], views=2, takes_small=False)
+        fit_recipe(RECIPES["swav"], num_views=2, takes_small=False)
 
 
 def test_random_numbers_are_uniform_and_independent() -> None:

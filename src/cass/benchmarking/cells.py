@@ -20,7 +20,6 @@ from cass.config.pretrain import PretrainConfig
 from cass.config.shared import CacheSettings, GuardSettings, LabelSettings, TrainSettings, job_settings
 from cass.errors import CassError, ConfigError, did_you_mean
 from cass.methods import METHODS
-from cass.methods.base import find_method
 from cass.transforms.recipes import RECIPES
 
 FindWeights = Callable[[str], tuple[dict[str, Any], dict[str, str]]]
@@ -245,7 +244,7 @@ def _method(name: str, entry: MethodEntry) -> str:
 
 def _resolve_method(config: PretrainConfig) -> dict[str, Any]:
     """Settle what a method's own defaults decide; mistakes are found now rather than hours later."""
-    kind = find_method(config.method, config.objective)
+    kind = METHODS.find(config.method, config.objective)
     views = config.views or kind.default_views
     RECIPES[views]
     own = build_config(kind.Config, config.method_config)

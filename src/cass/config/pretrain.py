@@ -28,8 +28,8 @@ class PretrainConfig(LabelSettings, CacheSettings, GuardSettings, TrainSettings)
     method: str = Field("cass", description="Pretraining method; cass.list_methods() names them.")
     objective: str | None = Field(
         None,
-        description="How cass compares its branches: joint (targets that cannot collapse) or cosine (as "
-        "published); left out: joint.",
+        description="Objective of a method that comes with several, such as cass; optional; default: chosen by "
+        "the method.",
     )
     method_config: dict[str, Any] = Field(
         default_factory=dict, description="Settings of the method itself, as YAML: '{width: 1000}'."

@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from pkgutil import iter_modules
 
-from cass.methods.base import METHODS, OBJECTIVES, Method, MethodConfig
+from cass.methods.base import METHODS, Method, MethodConfig
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["METHODS", "OBJECTIVES", "Method", "MethodConfig", "list_methods"]
+__all__ = ["METHODS", "Method", "MethodConfig", "list_methods"]
 
 
 def list_methods() -> list[str]:

@@ -70,7 +70,7 @@ class Method(nn.Module):
         optimization: Optimiser and rates where the user leaves them open.
         uses_start: Whether :meth:`begin` is to be called before the first step.
         takes: The choices of branches that it can train.
-        views: Views of full size that it takes of an image.
+        num_views: Views of full size that it takes of an image.
         takes_small: Whether it takes smaller views besides.
     """
 
@@ -79,12 +79,16 @@ class Method(nn.Module):
     optimization: ClassVar[Optimization] = Optimization("adam", lr=1e-3)
     uses_start: ClassVar[bool] = False
     takes: ClassVar[tuple[Branches, ...]] = ("both",)
-    views: ClassVar[int] = 1
+    num_views: ClassVar[int] = 1
     takes_small: ClassVar[bool] = False
 
     def __init__(self, config: Any, branches: dict[str, Branch]) -> None:
         super().__init__()
         self.config = config
+
+    def start_note(self) -> str:
+        """Return what the user should know about the networks that training starts from, or nothing."""
+        return ""
 
     def begin(self, embeddings: Mapping[str, Tensor], describe: Callable[[], Tensor]) -> None:
         """Take in what the branches see at their start, in every new and every continued run alike.
@@ -95,13 +99,14 @@ class Method(nn.Module):
                 :func:`cass.transforms.descriptors.gradient_histograms`.
         """
 
-    def forward(self, views: Views, rows: Tensor) -> StepOutput:
+    def forward(self, views: Views, positions: Tensor) -> StepOutput:
         """Compute the loss of one batch.
 
         Args:
             views: One float tensor (B, C, V, V) in [0, 1] for each view of the same B images, those of full
                 size first.
-            rows: Numbers (B,) of the images among the N training images.
+            positions: Positions (B,) of the images among the N training images, in [0, N), in the order of
+                :meth:`begin`.
 
         Returns:
             The scalar loss and what else is worth logging.
@@ -124,28 +129,72 @@ class Method(nn.Module):
         return [{"params": list(self.parameters()), "lr_scale": 1.0, "weight_decay_scale": 1.0}]
 
 
-METHODS: Registry[type[Method]] = Registry("method")
-OBJECTIVES: Registry[type[Method]] = Registry("objective")
-"""The ways in which cass itself compares its two branches."""
+class MethodRegistry(Registry[type[Method]]):
+    """The methods by name. A method that comes with several objectives has one class for each."""
+
+    def __init__(self) -> None:
+        super().__init__("method")
+        self._objectives: dict[str, dict[str, type[Method]]] = {}
+
+    def register(
+        self, name: str, *, objective: str | None = None, default: bool = True
+    ) -> Callable[[type[Method]], type[Method]]:
+        """Enter the decorated class.
+
+        Args:
+            name: Name of the method.
+            objective: Name of the objective, for a method that comes with several.
+            default: Whether this class is what the name alone means; exactly one class of a name is.
+
+        Returns:
+            A decorator that hands the class back unchanged.
+
+        Raises:
+            ValueError: Where the name or the objective is taken, which is a mistake in the code.
+        """
+
+        def enter(kind: type[Method]) -> type[Method]:
+            if objective is not None:
+                taken = self._objectives.setdefault(name, {})
+                if objective in taken:
+                    raise ValueError(f"objective {objective!r} of method {name!r} is registered twice")
+                taken[objective] = kind
+            return add(kind) if default else kind
+
+        add = super().register(name)
+        return enter
+
+    def find(self, name: str, objective: str | None = None) -> type[Method]:
+        """Look up a method.
+
+        Args:
+            name: Name of the method.
+            objective: Name of the objective; None is the method's default.
+
+        Raises:
+            ConfigError: For an unknown name, or an objective that the method does not have.
+        """
+        kind = self[name]
+        if objective is None:
+            return kind
+        there = self._objectives.get(name, {})
+        if objective not in there:
+            fix = f"Use --objective {' or '.join(sorted(there))}." if there else "Drop --objective."
+            raise ConfigError(f"--method {name} has no --objective {objective!r}", fix)
+        return there[objective]
+
+    def variants(self) -> dict[tuple[str, str | None], type[Method]]:
+        """Return every class by its name and objective; the objective of a method with only one is None."""
+        found: dict[tuple[str, str | None], type[Method]] = {}
+        for name, kind in self.items():
+            for objective, variant in self._objectives.get(name, {}).items():
+                found[name, objective] = variant
+            if name not in self._objectives:
+                found[name, None] = kind
+        return found
 
 
-def find_method(name: str, objective: str | None = None) -> type[Method]:
-    """Look up a method, and the objective where it is cass.
-
-    Args:
-        name: Name of the method.
-        objective: Name of the objective; None is the default one.
-
-    Raises:
-        ConfigError: For an unknown name, or an objective of another method than cass.
-    """
-    if objective is None:
-        return METHODS[name]
-    if name != "cass":
-        raise ConfigError(
-            f"--method {name} has no --objective {objective!r}", "Drop --objective, or use --method cass."
-        )
-    return OBJECTIVES[objective]
+METHODS = MethodRegistry()
 
 
 def branch_names(kind: type[Method], name: str, branch: Branches) -> tuple[BranchName, ...]:
@@ -170,7 +219,7 @@ def build_method(kind: type[Method], settings: dict[str, Any], branches: dict[st
     """Build a method.
 
     Args:
-        kind: The method, of :func:`find_method`.
+        kind: The method, of :meth:`MethodRegistry.find`.
         settings: The method's own settings by name.
         branches: The networks it trains, by name.
 

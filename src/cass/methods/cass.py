@@ -15,12 +15,17 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from cass.methods.base import METHODS, OBJECTIVES, Method, MethodConfig, Optimization
+from cass.methods.base import METHODS, Method, MethodConfig, Optimization
 from cass.models.backbones import Branch
 from cass.models.layers import layer_groups
 from cass.types import ParamGroup, StepOutput, Views
 
 PENALTIES = tuple(10.0**exponent for exponent in range(-3, 3))
+_RANDOM_START = (
+    "Both branches are randomly initialised, so they learn from edges and textures instead of from what a "
+    "pretrained network sees. Pretrained weights, even of photographs, are a better start: --cnn-weights, "
+    "--transformer-weights."
+)
 
 
 def cass_loss(first: Tensor, second: Tensor) -> Tensor:
@@ -102,8 +107,7 @@ def closed_form_head(embeddings: Tensor, targets: Tensor) -> tuple[Tensor, Tenso
     return weight.float(), (mean - weight @ centre).float()
 
 
-@METHODS.register("cass")
-@OBJECTIVES.register("joint")
+@METHODS.register("cass", objective="joint")
 class CASS(Method):
     """Each branch predicts, from one augmented view, the joint target of the image.
 
@@ -155,6 +159,10 @@ class CASS(Method):
         # Not saved: a run that continues computes them again from the start.
         self.register_buffer("targets", torch.empty(0, config.width), persistent=False)
 
+    def start_note(self) -> str:
+        """Say that the targets will be gradient histograms where no branch is pretrained."""
+        return "" if any(branch.spec.weights != "none" for _, branch in self._nets()) else _RANDOM_START
+
     def begin(self, embeddings: Mapping[str, Tensor], describe: Callable[[], Tensor]) -> None:
         """Make the targets of the N training images and fit the heads to them.
 
@@ -173,10 +181,10 @@ class CASS(Method):
                 head.weight.copy_(weight)
                 head.bias.copy_(bias)
 
-    def forward(self, views: Views, rows: Tensor) -> StepOutput:
+    def forward(self, views: Views, positions: Tensor) -> StepOutput:
         """Pass one view through both branches and compare each with the images' targets."""
         (view,) = views
-        targets = self.targets[rows.to(self.targets.device)]
+        targets = self.targets[positions.to(self.targets.device)]
         losses = {name: cass_loss(self.heads[name](branch.embed(view)), targets) for name, branch in self._nets()}
         logs = {f"{name}_loss": loss.detach() for name, loss in losses.items()}
         return StepOutput(torch.stack(list(losses.values())).mean(), logs)

@@ -10,13 +10,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from cass.methods.base import OBJECTIVES, Method, MethodConfig
+from cass.methods.base import METHODS, Method, MethodConfig
 from cass.methods.cass import cass_loss
 from cass.models.backbones import Branch
 from cass.types import StepOutput, Views
 
 
-@OBJECTIVES.register("cosine")
+@METHODS.register("cass", objective="cosine", default=False)
 class CASSPublished(Method):
     """The published method. Nothing in it prevents collapse.
 
@@ -47,7 +47,7 @@ class CASSPublished(Method):
         # A branch carries no head from here on: what is exported is the backbone.
         self.cnn.head = self.transformer.head = None
 
-    def forward(self, views: Views, rows: Tensor) -> StepOutput:
+    def forward(self, views: Views, positions: Tensor) -> StepOutput:
         """Pass one view through both branches and compare their outputs."""
         (view,) = views
         cnn = self.cnn_head(self.cnn.embed(view))  # (B, W)

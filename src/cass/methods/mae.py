@@ -98,5 +98,5 @@ class MAE(PerBranch):
     Config = MAEConfig
     learner = MAELearner
     takes = ("transformer",)
-    views = 1
+    num_views = 1
     default_views = "mae"

@@ -55,7 +55,7 @@ class PerBranch(Method):
 
     learner: ClassVar[type[Learner]]
     takes: ClassVar[tuple[Branches, ...]] = ("cnn", "transformer", "both")
-    views = 2
+    num_views = 2
     optimization = Optimization("adamw", lr=1e-4, weight_decay=0.05, warmup=0.1)
 
     def __init__(self, config: Any, branches: dict[str, Branch]) -> None:
@@ -67,7 +67,7 @@ class PerBranch(Method):
             torch.set_rng_state(state)  # a branch starts alike with and without the other
             self.learners[name] = self.learner(branch, config)
 
-    def forward(self, views: Views, rows: Tensor) -> StepOutput:
+    def forward(self, views: Views, positions: Tensor) -> StepOutput:
         """Add up the branches' losses."""
         losses = {name: learner(views) for name, learner in self._learners()}
         logs = {f"{name}_loss": loss.detach() for name, loss in losses.items()}

@@ -19,14 +19,14 @@ CPU_BATCH = 16  # more are no faster on a processor, and the published recipe ha
 
 
 def settle_batch_size(
-    config: PretrainConfig, method: Method, *, views: int, images: int, earlier: int | None
+    config: PretrainConfig, method: Method, *, num_views: int, images: int, earlier: int | None
 ) -> int:
     """Settle the images per step, or take what the run that continues has settled on.
 
     Args:
         config: Settings of the run.
         method: What is trained; its weights and statistics are left as they were.
-        views: Views of an image.
+        num_views: Views of an image.
         images: Number of training images.
         earlier: The batch size of the run that continues; None for a new run.
 
@@ -44,7 +44,7 @@ def settle_batch_size(
     elif earlier is not None:
         size = earlier
     else:
-        size = largest_batch(method, config, views=views, images=images, processes=processes)
+        size = largest_batch(method, config, num_views=num_views, images=images, processes=processes)
         log.info("Batch size: %d images per step.", size)
     if min(size, images) < smallest:
         raise ConfigError(
@@ -55,13 +55,13 @@ def settle_batch_size(
     return size
 
 
-def largest_batch(method: Method, config: PretrainConfig, *, views: int, images: int, processes: int) -> int:
+def largest_batch(method: Method, config: PretrainConfig, *, num_views: int, images: int, processes: int) -> int:
     """Find a batch size.
 
     Args:
         method: What is trained; its weights and statistics are left as they were.
         config: Settings of the run.
-        views: Views of an image.
+        num_views: Views of an image.
         images: Number of training images, which no batch exceeds.
         processes: Processes that share a batch.
 
@@ -77,7 +77,7 @@ def largest_batch(method: Method, config: PretrainConfig, *, views: int, images:
         return CPU_BATCH
     fitting, size = 0, SMALLEST
     while size <= LARGEST and (size == SMALLEST or size * processes * config.accumulate <= images):
-        if not _fits(method, config, batch=size, views=views, device=device):
+        if not _fits(method, config, batch=size, num_views=num_views, device=device):
             break
         fitting, size = size, 2 * size
     if not fitting:
@@ -88,7 +88,7 @@ def largest_batch(method: Method, config: PretrainConfig, *, views: int, images:
     return fitting * processes * config.accumulate
 
 
-def _fits(method: Method, config: PretrainConfig, *, batch: int, views: int, device: torch.device) -> bool:
+def _fits(method: Method, config: PretrainConfig, *, batch: int, num_views: int, device: torch.device) -> bool:
     """Try a step; Adam's two moments and the average are allowed for by as many copies of the weights."""
     before = {name: value.clone() for name, value in method.state_dict().items()}
     shape = (batch, config.in_chans, config.image_size, config.image_size)
@@ -96,7 +96,7 @@ def _fits(method: Method, config: PretrainConfig, *, batch: int, views: int, dev
     try:
         method.to(device)
         kept = [torch.zeros_like(value) for value in method.parameters() for _ in range(3)]
-        images = [torch.rand(shape, device=device) for _ in range(views)]
+        images = [torch.rand(shape, device=device) for _ in range(num_views)]
         with torch.autocast(device.type, torch.bfloat16, enabled=precision(config) == "bf16-mixed"):
             loss = method(images, torch.zeros(batch, dtype=torch.long)).loss
         loss.backward()

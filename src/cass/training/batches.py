@@ -25,15 +25,24 @@ class BatchModule(pl.LightningModule):
         self.seed = seed
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Move what the networks need; row numbers stay, since the random numbers are drawn from them here."""
+        """Move what the networks need; row numbers stay on the CPU, where the random numbers are drawn."""
         return batch._replace(
             pixels=batch.pixels.to(device, non_blocking=True), targets=batch.targets.to(device, non_blocking=True)
         )
 
-    def views(self, batch: Batch) -> list[Tensor]:
-        """Return the augmented views (B, C, S, S) of a batch, channels last in memory."""
+    def views(self, batch: Batch, *, items: Tensor | None = None) -> list[Tensor]:
+        """Make the augmented views of a batch.
+
+        Args:
+            batch: B images.
+            items: Numbers (B,) that each image's random numbers are drawn from; default: its row.
+
+        Returns:
+            (B, C, V, V) in [0, 1] for each view, channels last in memory.
+        """
         seed = derive_seed(self.seed, "views", self.current_epoch)
-        views = self.make_views(to_images(batch.pixels), seed, batch.rows.numpy())
+        numbers = batch.rows if items is None else items
+        views = self.make_views(to_images(batch.pixels), seed, numbers.numpy())
         return [view.contiguous(memory_format=torch.channels_last) for view in views]
 
     def on_train_epoch_start(self) -> None:

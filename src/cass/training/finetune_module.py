@@ -167,7 +167,7 @@ class FinetuneModule(BatchModule):
         # An image that comes twice an epoch is augmented anew: its random numbers are those of the draw.
         draws = torch.arange(self._drawn, self._drawn + len(batch.rows))
         self._drawn += len(batch.rows)
-        (view, *_more) = self.views(batch._replace(rows=draws))
+        (view, *_more) = self.views(batch, items=draws)
         loss = self.loss(self.branch(view), batch.targets) * self.share(batch, self.settings.accumulate)
         self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, batch_size=batch.total)
         return loss

@@ -28,7 +28,7 @@ from cass.training.pretrain_module import PretrainModule, optimization
 from cass.training.probing import describe_stored, embed_stored
 from cass.training.ranks import devices_of, local_device, nodes_of, world_size
 from cass.training.run_progress import RunProgress
-from cass.training.start import branch_spec, describe_start, start_branch, uses_image_statistics
+from cass.training.start import describe_start, start_branch, uses_image_statistics
 from cass.training.watch import CollapseWatch
 from cass.transforms.recipes import RECIPES, fit_recipe
 from cass.transforms.views import MakeViews, build_views
@@ -39,11 +39,6 @@ log = logging.getLogger("cass")
 _GENTLE = (
     "Few steps or small batches: the learning rate is lowered to %.2g, from %.2g, so as not to damage the start. "
     "More --epochs learn more."
-)
-_UNTAUGHT = (
-    "Both branches are randomly initialised, so they learn from edges and textures instead of from what a "
-    "pretrained network sees. Pretrained weights, if only of photographs, are a better start: --cnn-weights, "
-    "--transformer-weights."
 )
 
 
@@ -97,16 +92,16 @@ def prepare_pretraining(
     """
     images = StoredImages(store, rows)
     recipe = fit_recipe(
-        RECIPES[config.views or kind.default_views], views=kind.views, takes_small=kind.takes_small
+        RECIPES[config.views or kind.default_views], num_views=kind.num_views, takes_small=kind.takes_small
     )
-    method = _method_at_start(config, kind, names, store=store, rows=rows, several_sizes=recipe.small > 0)
+    method = _method_at_start(config, kind, names, store=store, rows=rows, several_sizes=recipe.num_small > 0)
     log.info("%s: %s.", config.method, describe_start(config, names))
+    if note := method.start_note():
+        log.warning(note)
     if method.uses_start:
-        if all(branch_spec(config, name).weights == "none" for name in names):
-            log.warning(_UNTAUGHT)
         _show_start(method, images, device=local_device(config))
     batch_size = settle_batch_size(
-        config, method, views=recipe.views, images=len(images), earlier=earlier_batch_size
+        config, method, num_views=recipe.num_views, images=len(images), earlier=earlier_batch_size
     )
     how = optimization(config, method, batch_size=batch_size, images=len(images))
     if how.lr < method.optimization.lr and config.lr is None:
@@ -117,7 +112,7 @@ def prepare_pretraining(
         images=images,
         make_views=make_views,
         # Views that are made to be hard would hide what is left of an image.
-        watched_views=make_views if kind.views == 1 else build_views(RECIPES["paper"]),
+        watched_views=make_views if kind.num_views == 1 else build_views(RECIPES["paper"]),
         batch_size=batch_size,
         resolved={"batch_size": batch_size, "processes": world_size(config), **asdict(how)},
     )

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -87,8 +86,7 @@ class PretrainModule(BatchModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Compute the loss of one batch, or of this rank's part of it."""
-        rows = torch.from_numpy(np.searchsorted(self.images.rows, batch.rows.numpy()))
-        out: StepOutput = self.method(self.views(batch), rows)
+        out: StepOutput = self.method(self.views(batch), batch.positions)
         loss = out.loss * self.share(batch, self.trainer.world_size * self.config.accumulate)
         if loss.device.type == "cpu" or self.global_step % CHECK_EVERY == 0:
             self._check(loss)
@@ -112,7 +110,7 @@ class PretrainModule(BatchModule):
             self.method.after_step(min(1.0, self.global_step / self.total_steps()))
 
     def on_train_epoch_end(self) -> None:
-        """Stop before weights that are no numbers are saved."""
+        """Stop before NaN weights are saved."""
         self._check(self.trainer.callback_metrics["train/loss_epoch"])
 
     def configure_optimizers(self) -> Any:
@@ -148,11 +146,11 @@ def optimization(config: PretrainConfig, method: Method, *, batch_size: int, ima
     return dataclasses.replace(how, **given)
 
 
-def _freeze_unreached(method: Method, views: Views, rows: Tensor) -> None:
+def _freeze_unreached(method: Method, views: Views, positions: Tensor) -> None:
     """Freeze the parameters that no loss reaches; some of timm's networks have such."""
     modes = {part: part.training for part in method.modules()}
     method.eval()  # batch statistics stay as they are
-    method(views, rows).loss.backward()
+    method(views, positions).loss.backward()
     for parameter in method.parameters():
         parameter.requires_grad_(parameter.requires_grad and parameter.grad is not None)
     method.zero_grad(set_to_none=True)

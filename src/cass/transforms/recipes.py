@@ -80,12 +80,12 @@ class ViewRecipe:
     kinds: tuple[ViewKind, ...]
 
     @property
-    def views(self) -> int:
-        """Number of views an image."""
+    def num_views(self) -> int:
+        """Number of views of an image."""
         return sum(kind.count for kind in self.kinds)
 
     @property
-    def small(self) -> int:
+    def num_small(self) -> int:
         """Number of views below full size."""
         return sum(kind.count for kind in self.kinds if kind.size < 1)
 
@@ -93,12 +93,12 @@ class ViewRecipe:
 RECIPES: Registry[ViewRecipe] = Registry("view recipe")
 
 
-def fit_recipe(recipe: ViewRecipe, *, views: int, takes_small: bool) -> ViewRecipe:
+def fit_recipe(recipe: ViewRecipe, *, num_views: int, takes_small: bool) -> ViewRecipe:
     """Fit a recipe to what a method takes.
 
     Args:
         recipe: The recipe; one of a single view is drawn as often as is needed.
-        views: Views of full size that the method takes.
+        num_views: Views of full size that the method takes.
         takes_small: Whether it takes smaller ones besides.
 
     Returns:
@@ -107,13 +107,13 @@ def fit_recipe(recipe: ViewRecipe, *, views: int, takes_small: bool) -> ViewReci
     Raises:
         ConfigError: Where it makes other views.
     """
-    if recipe.views == 1:
+    if recipe.num_views == 1:
         (kind,) = recipe.kinds
-        return replace(recipe, kinds=(replace(kind, count=views),))
-    if recipe.views - recipe.small != views or (recipe.small and not takes_small):
+        return replace(recipe, kinds=(replace(kind, count=num_views),))
+    if recipe.num_views - recipe.num_small != num_views or (recipe.num_small and not takes_small):
         raise ConfigError(
-            f"--views {recipe.name} makes {recipe.views} views of an image; the method takes {views}",
-            "Leave --views out, or use one of a single view, such as paper.",
+            f"--views {recipe.name} makes {recipe.num_views} views of an image; the method takes {num_views}",
+            "Drop --views, or use a recipe of a single view, such as paper.",
         )
     return recipe
 

@@ -23,6 +23,7 @@ from cass.runs.folder import SPLITS_FILE, staged, write_start
 from cass.runs.inference import infer, load_branches
 from cass.runs.inputs import Plan, kept_images, make_plan
 from cass.runs.predictions import finetuned_summary, prediction_table, thresholds_of
+from cass.types import Task
 
 log = logging.getLogger("cass")
 
@@ -56,69 +57,40 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
     Raises:
         CassError: The run or the data set cannot be used, or has labels that the run does not know.
     """
-    from cass.reports.plots import plot_confusion
-    from cass.reports.tables import report_markdown
-
     summary = finetuned_summary(config.run)
     classes, task = tuple(summary["classes"]), summary["task"]
     plan, rows = _split_images(config, classes=classes)
     manifest = plan.manifest.subset(rows)
-    branches = load_branches(config.run, "both")
-    spec = next(iter(branches.values())).spec
-    kept = kept_images(plan, image_size=spec.image_size, in_chans=spec.in_chans, cache=config.cache)
-    passed = infer(
-        manifest.root,
-        manifest.images,
-        branches,
-        settings=config,
-        batch_size=config.batch_size,
-        stored=None if kept is None else kept.subset(rows),
-        output=lambda branch, images: probabilities(branch(images), task=task),
-    )
-    chunks = [chunk for chunk in passed if chunk.names]
-    names = [name for chunk in chunks for name in chunk.names]
-    predicted: dict[str, NDArray[np.float32]] = {
-        branch: np.concatenate([chunk.outputs[branch] for chunk in chunks]) for branch in branches
-    }
-    thresholds = {branch: thresholds_of(summary, branch) for branch in branches}
-    if len(branches) > 1:
+    names, predicted = _predict(config, plan, rows, task=task)
+    thresholds = {name: thresholds_of(summary, name) for name in predicted}
+    if len(predicted) > 1:
+        thresholds[MEAN] = thresholds_of(summary, *predicted)
         predicted[MEAN] = np.mean(list(predicted.values()), axis=0)
-        thresholds[MEAN] = thresholds_of(summary, *branches)
     row_of = {name: row for row, name in enumerate(manifest.images)}
     read = np.array([row_of[name] for name in names])
     targets = _align(manifest, classes)[read]
-    groups = None if manifest.groups is None else manifest.groups[read]
     reports = {
-        branch: classification_report(
+        name: classification_report(
             probability,
             targets,
             classes=classes,
             task=task,
-            groups=groups,
+            groups=None if manifest.groups is None else manifest.groups[read],
             resamples=config.resamples,
             seed=config.seed,
-            thresholds=thresholds[branch],
+            thresholds=thresholds[name],
         )
-        for branch, probability in predicted.items()
+        for name, probability in predicted.items()
+    }
+    tables = {
+        name: prediction_table(names, probability, classes=classes, task=task, thresholds=thresholds[name])
+        for name, probability in predicted.items()
     }
     out = config.run / "evaluation" / config.split
     with staged(out, replace=True) as folder:
         write_start(folder, config)
-        write_json(folder / "report.json", {name: report.to_dict() for name, report in reports.items()})
         # A run of an earlier version does not say.
-        leaks = dict.fromkeys([*summary.get("leakage", []), *plan.leaks])
-        lines = [
-            *(f"**Leakage was allowed.** {leak}" for leak in leaks),
-            *(f"## {name}\n\n{report_markdown(report)}" for name, report in reports.items()),
-        ]
-        write_text(folder / "report.md", "\n\n".join(lines) + "\n")
-        for name, report in reports.items():
-            stem = name.replace(" ", "-")
-            plot_confusion(report, folder / f"confusion-{stem}.png")
-            table = prediction_table(
-                names, predicted[name], classes=classes, task=task, thresholds=thresholds[name]
-            )
-            write_text(folder / f"predictions-{stem}.csv", table.to_csv(index=False))
+        _write(folder, reports, tables, leaks=[*summary.get("leakage", []), *plan.leaks])
     return EvaluateResult(out, reports, summary)
 
 
@@ -130,6 +102,46 @@ def show(result: EvaluateResult, config: EvaluateConfig) -> Iterator[str | Cells
         yield f"\n{name}"
         yield from report_cells(report)
     yield f"Wrote {result.out}"
+
+
+def _predict(
+    config: EvaluateConfig, plan: Plan, rows: NDArray[np.int64], *, task: Task
+) -> tuple[list[str], dict[str, NDArray[np.float32]]]:
+    """Return the names of the n readable images of some rows, and by branch name probabilities (n, K)."""
+    branches = load_branches(config.run, "both")
+    spec = next(iter(branches.values())).spec
+    kept = kept_images(plan, image_size=spec.image_size, in_chans=spec.in_chans, cache=config.cache)
+    passed = infer(
+        plan.manifest.root,
+        plan.manifest.subset(rows).images,
+        branches,
+        settings=config,
+        batch_size=config.batch_size,
+        stored=None if kept is None else kept.subset(rows),
+        output=lambda branch, images: probabilities(branch(images), task=task),
+    )
+    chunks = [chunk for chunk in passed if chunk.names]
+    names = [name for chunk in chunks for name in chunk.names]
+    return names, {branch: np.concatenate([chunk.outputs[branch] for chunk in chunks]) for branch in branches}
+
+
+def _write(
+    folder: Path, reports: dict[str, ClassificationReport], tables: dict[str, Any], *, leaks: list[str]
+) -> None:
+    """Write the reports, a confusion plot and the predictions of each branch."""
+    from cass.reports.plots import plot_confusion
+    from cass.reports.tables import report_markdown
+
+    write_json(folder / "report.json", {name: report.to_dict() for name, report in reports.items()})
+    lines = [
+        *(f"**Leakage was allowed.** {leak}" for leak in dict.fromkeys(leaks)),
+        *(f"## {name}\n\n{report_markdown(report)}" for name, report in reports.items()),
+    ]
+    write_text(folder / "report.md", "\n\n".join(lines) + "\n")
+    for name, report in reports.items():
+        stem = name.replace(" ", "-")
+        plot_confusion(report, folder / f"confusion-{stem}.png")
+        write_text(folder / f"predictions-{stem}.csv", tables[name].to_csv(index=False))
 
 
 def _split_images(config: EvaluateConfig, *, classes: tuple[str, ...]) -> tuple[Plan, NDArray[np.int64]]:

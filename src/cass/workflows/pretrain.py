@@ -12,7 +12,7 @@ from cass.auditing.guard import guard
 from cass.config.pretrain import PretrainConfig
 from cass.files import write_json
 from cass.methods import Method
-from cass.methods.base import branch_names, find_method
+from cass.methods.base import METHODS, branch_names
 from cass.models.checkpoints import save_branch
 from cass.runs.folder import CHECKPOINTS, LAST, METRICS, SUMMARY, write_metrics
 from cass.runs.inputs import Inputs, Plan, decode, make_plan
@@ -68,7 +68,7 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
         claim_folder(config)
     else:
         log.setLevel(logging.ERROR)
-    kind = find_method(config.method, config.objective)
+    kind = METHODS.find(config.method, config.objective)
     names = branch_names(kind, config.method, config.branch)
     plan, inputs = _images(config)
     run = prepare_pretraining(

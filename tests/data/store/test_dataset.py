@@ -76,6 +76,7 @@ def test_any_number_of_workers_serves_the_same_batches(workers: int) -> None:
 def test_in_order_serves_every_row_once() -> None:
     batches = list(in_order(StoredImages(STORE, [5, 3, 9]), batch_size=2))
     assert [batch.rows.tolist() for batch in batches] == [[5, 3], [9]]
+    assert [batch.positions.tolist() for batch in batches] == [[0, 1], [2]]
     assert batches[0].targets.shape == (2, 0)
 
 

@@ -8,7 +8,7 @@ from cass.benchmarking.speed.contestants import Timing, networks, pretrain_confi
 from cass.config.speed import SpeedConfig
 from cass.data.store.dataset import Images, StoredImages
 from cass.hardware import torch_device
-from cass.methods.base import build_method, find_method
+from cass.methods.base import METHODS, build_method
 from cass.training.timing import time_pretraining
 from cass.transforms.recipes import RECIPES
 from cass.transforms.views import build_views
@@ -30,7 +30,7 @@ class Loop:
         self.device = torch_device(self.config)
         self.batch = config.batch_size
         self.images, self.rows = images, rows
-        self.method = build_method(find_method("cass"), {}, dict(networks(self.config).items()))
+        self.method = build_method(METHODS.find("cass"), {}, dict(networks(self.config).items()))
 
     def run(self, steps: int) -> Timing:
         """Do two steps more than asked; the first two are not timed."""

@@ -30,12 +30,14 @@ class Batch(NamedTuple):
         pixels: (B, S, S, C) uint8 or uint16.
         targets: Labels (B, K), 0 and 1; K is 0 where none are asked for.
         rows: Manifest rows (B,).
+        positions: Positions (B,) of the images among those served, from 0.
         total: Images of the whole step, of which this may be one rank's part.
     """
 
     pixels: Tensor
     targets: Tensor
     rows: Tensor
+    positions: Tensor
     total: int
 
 
@@ -72,12 +74,14 @@ class StoredImages(Dataset[Batch]):
     def __getitem__(self, chosen: tuple[Sequence[int], int]) -> Batch:
         """Return the batch of some positions in ``rows``, which is part of a step of so many images."""
         positions, total = chosen
-        rows = self.rows[np.asarray(positions, dtype=np.int64)]
+        places = np.asarray(positions, dtype=np.int64)
+        rows = self.rows[places]
         targets = np.zeros((len(rows), 0), np.uint8) if self.targets is None else self.targets[rows]
         return Batch(
             torch.from_numpy(self.images.pixels(rows)),
             torch.from_numpy(targets).float(),
             torch.from_numpy(rows),
+            torch.from_numpy(places),
             total,
         )
 
