@@ -224,9 +224,8 @@ def _views(kind: Any) -> str:
     from cass.transforms.recipes import RECIPES
 
     recipe = RECIPES[kind.default_views]
-    small = sum(view.count for view in recipe.kinds if view.size < 1)
-    crops = f"{kind.views} large crops, {small} small crops" if kind.takes_small else str(kind.views)
-    return f"{crops}; recipe `{kind.default_views}`"
+    small = f" large crops, {recipe.num_small} small crops" if kind.takes_small else ""
+    return f"{kind.num_views}{small}; recipe `{kind.default_views}`"
 
 
 def _source(kind: Any) -> str:
