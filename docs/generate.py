@@ -205,12 +205,13 @@ def method_settings() -> str:
 
 
 def _methods() -> Iterator[tuple[str, Any]]:
-    """Yield the methods with several objectives first, then the others by name."""
+    """Yield every method with its option: the method of the paper first, then the others by name."""
     from cass.methods import METHODS
 
     variants = METHODS.variants()
-    yield from ((f"{name} --objective {own}", kind) for (name, own), kind in variants.items() if own is not None)
-    yield from ((name, variants[name, None]) for name in sorted(METHODS) if (name, None) in variants)
+    for name, objective in sorted(variants, key=lambda key: (key[0] != "cass", key[0])):
+        option = f"{name} --objective {objective}" if objective else name
+        yield option, variants[name, objective]
 
 
 def _trains(kind: Any) -> str:
@@ -223,8 +224,8 @@ def _views(kind: Any) -> str:
     from cass.transforms.recipes import RECIPES
 
     recipe = RECIPES[kind.default_views]
-    crops = f" large crops, {recipe.num_small} small crops" if kind.takes_small else ""
-    return f"{kind.num_views}{crops}; recipe `{kind.default_views}`"
+    small = f" large crops, {recipe.num_small} small crops" if kind.takes_small else ""
+    return f"{kind.num_views}{small}; recipe `{kind.default_views}`"
 
 
 def _source(kind: Any) -> str:

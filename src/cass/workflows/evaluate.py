@@ -94,6 +94,16 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
     return EvaluateResult(out, reports, summary)
 
 
+def show(result: EvaluateResult, config: EvaluateConfig) -> Iterator[str | Cells]:
+    """Yield what the command prints."""
+    from cass.reports.tables import report_cells
+
+    for name, report in result.reports.items():
+        yield f"\n{name}"
+        yield from report_cells(report)
+    yield f"Wrote {result.out}"
+
+
 def _predict(
     config: EvaluateConfig, plan: Plan, rows: NDArray[np.int64], *, task: Task
 ) -> tuple[list[str], dict[str, NDArray[np.float32]]]:
@@ -132,16 +142,6 @@ def _write_evaluation(
         stem = name.replace(" ", "-")
         plot_confusion(report, folder / f"confusion-{stem}.png")
         write_text(folder / f"predictions-{stem}.csv", tables[name].to_csv(index=False))
-
-
-def show(result: EvaluateResult, config: EvaluateConfig) -> Iterator[str | Cells]:
-    """Yield what the command prints."""
-    from cass.reports.tables import report_cells
-
-    for name, report in result.reports.items():
-        yield f"\n{name}"
-        yield from report_cells(report)
-    yield f"Wrote {result.out}"
 
 
 def _split_images(config: EvaluateConfig, *, classes: tuple[str, ...]) -> tuple[Plan, NDArray[np.int64]]:
