@@ -5,6 +5,7 @@ A method knows nothing of Lightning, optimisers, disks or logging; the engine ca
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
@@ -58,7 +59,7 @@ class Optimization:
         return replace(self, lr=self.lr * share)
 
 
-class Method(nn.Module):
+class Method(nn.Module, ABC):
     """A pretraining method.
 
     Args:
@@ -99,6 +100,7 @@ class Method(nn.Module):
                 :func:`cass.transforms.descriptors.gradient_histograms`.
         """
 
+    @abstractmethod
     def forward(self, views: Views, positions: Tensor) -> StepOutput:
         """Compute the loss of one batch.
 
@@ -111,11 +113,10 @@ class Method(nn.Module):
         Returns:
             The scalar loss and what else is worth logging.
         """
-        raise TypeError(f"{type(self).__name__} defines no forward")
 
+    @abstractmethod
     def branches(self) -> dict[str, Branch]:
         """Return what is fine-tuned and exported, by branch name."""
-        raise TypeError(f"{type(self).__name__} defines no branches")
 
     def after_step(self, progress: float) -> None:
         """Do what follows an optimiser step, such as a moving average.

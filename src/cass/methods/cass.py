@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from cass.methods.base import METHODS, Method, MethodConfig, Optimization
 from cass.models.backbones import Branch
 from cass.models.layers import layer_groups
+from cass.models.modes import freeze_batch_norms
 from cass.types import ParamGroup, StepOutput, Views
 
 PENALTIES = tuple(10.0**exponent for exponent in range(-3, 3))
@@ -194,9 +194,7 @@ class CASS(Method):
         super().train(mode)
         for _, branch in self._nets():
             if branch.spec.weights != "none":
-                for part in branch.modules():
-                    if isinstance(part, _BatchNorm):
-                        part.eval()
+                freeze_batch_norms(branch)
         return self
 
     def branches(self) -> dict[str, Branch]:

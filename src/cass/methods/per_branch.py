@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -20,7 +21,7 @@ TOGETHER = torch.distributed.is_available()
 _FINE = 1_000_000
 
 
-class Learner(nn.Module):
+class Learner(nn.Module, ABC):
     """One branch with its heads and its loss.
 
     Args:
@@ -33,9 +34,9 @@ class Learner(nn.Module):
         self.config = config
         self.branch = branch
 
+    @abstractmethod
     def forward(self, views: Views) -> Tensor:
         """Compute the scalar loss of views, each (B, C, V, V) in [0, 1], those of full size first."""
-        raise TypeError(f"{type(self).__name__} defines no forward")
 
     def after_step(self, progress: float) -> None:
         """Do what follows an optimiser step; ``progress`` is the share of the run that is done."""

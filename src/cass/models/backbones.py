@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from cass.errors import ModelError, did_you_mean
+from cass.models.modes import evaluation_mode
 from cass.models.weights import classifier_width, weight_file
 
 
@@ -228,10 +229,8 @@ def _check_patch_size(network: Any, spec: BackboneSpec) -> None:
 
 def _probe(network: Any, spec: BackboneSpec) -> int:
     """Run one blank image through the network: its embedding's width, or why the size does not do."""
-    was_training = network.training
-    network.eval()
     try:
-        with torch.no_grad():
+        with evaluation_mode(network), torch.no_grad():
             embedding = network(torch.zeros(1, spec.in_chans, spec.image_size, spec.image_size))
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
@@ -239,8 +238,6 @@ def _probe(network: Any, spec: BackboneSpec) -> int:
             f"{spec.option} {spec.name!r} cannot take images of {spec.image_size} px: {reason}",
             "Choose another --image-size.",
         ) from None
-    finally:
-        network.train(was_training)
     if embedding.ndim != 2:
         raise ModelError(
             f"{spec.option} {spec.name!r} does not pool its features into one embedding",

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from torch import Tensor
 
 from cass.config.embed import EmbedConfig
 from cass.config.predict import PredictConfig
@@ -21,6 +20,7 @@ from cass.data.store.stream import fitted_image
 from cass.errors import OutputError
 from cass.files import whole_file
 from cass.models.backbones import BackboneSpec, Branch
+from cass.models.embedding import Output
 from cass.progress import ImageProgress
 from cass.runs.folder import branch_files, check_free
 from cass.runs.inference import Chunk, infer
@@ -109,7 +109,7 @@ def write_rows(
     command: str,
     config: EmbedConfig | PredictConfig,
     branches: dict[str, Branch],
-    output: Callable[[Branch, Tensor], Tensor],
+    output: Output,
     schema: Any,
     tabulate: Callable[[Chunk], Any],
 ) -> Written:

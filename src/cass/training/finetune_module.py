@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import Tensor
 
 from cass.config.finetune import TuneSettings
 from cass.data.store.dataset import Batch, EpochBatches, StoredImages, in_order, to_images, train_loader
@@ -21,6 +20,7 @@ from cass.evaluation.probe import log_loss
 from cass.hardware import accelerator, workers
 from cass.models.backbones import Branch
 from cass.models.layers import layer_groups
+from cass.models.modes import freeze_batch_norms
 from cass.seeds import derive_seed
 from cass.training.batches import BatchModule
 from cass.training.losses import class_weights, classification_loss
@@ -89,9 +89,12 @@ class FinetuneModule(BatchModule):
         images: The labelled training images.
         validation: The labelled validation images.
         make_views: The augmentation of the training images.
-        fresh: Whether the backbone held random numbers before any pretraining: then all layers learn at one
-            rate, batch normalisation uses each batch, and the head is to start from small random numbers
+        fresh: Whether the backbone was randomly initialised before any pretraining: then all layers learn at
+            one rate, batch normalisation uses each batch, and the head is to start from small random weights
             (:meth:`reset_head`).
+
+    Raises:
+        ModelError: Where timm has no gradient checkpointing for the network, and it is asked for.
     """
 
     def __init__(
@@ -118,6 +121,8 @@ class FinetuneModule(BatchModule):
         self._outputs: list[tuple[Tensor, Tensor]] = []
         self._drawn = 0
         freeze_last_layers(branch, tuned_share=settings.tuned_share)
+        if settings.gradient_checkpointing:
+            branch.checkpoint_gradients()
 
     def reset_head(self) -> None:
         """Give the head small random numbers, as timm does.
@@ -157,10 +162,8 @@ class FinetuneModule(BatchModule):
         super().on_train_epoch_start()
         self._drawn = 0
         self.branch.train()
-        for part in self.branch.backbone.modules():
-            # A handful of labels moves the running statistics away from what pretraining saw; they stay.
-            if isinstance(part, _BatchNorm) and (not self.fresh or _frozen(part)):
-                part.eval()
+        # A handful of labels moves the running statistics away from what pretraining saw; they stay.
+        freeze_batch_norms(self.branch.backbone, only_untrained=self.fresh)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Compute the mean loss of one batch."""
@@ -233,8 +236,3 @@ class FinetuneModule(BatchModule):
             optimizer, steps=int(self.trainer.estimated_stepping_batches), warmup=self.settings.warmup
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def _frozen(part: nn.Module) -> bool:
-    states = [parameter.requires_grad for parameter in part.parameters()]
-    return bool(states) and not any(states)

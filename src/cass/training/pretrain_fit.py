@@ -23,9 +23,9 @@ from cass.progress import ImageProgress
 from cass.seeds import derive_seed
 from cass.training.averaging import EpochAveraging, first_averaged_epoch
 from cass.training.batch_size import settle_batch_size
+from cass.training.embedding import describe_stored, embed_finite
 from cass.training.engine import fit
 from cass.training.pretrain_module import PretrainModule, optimization
-from cass.training.probing import describe_stored, embed_stored
 from cass.training.ranks import devices_of, local_device, nodes_of, world_size
 from cass.training.run_progress import RunProgress
 from cass.training.start import describe_start, start_branch, uses_image_statistics
@@ -203,7 +203,7 @@ def _show_start(method: Method, images: StoredImages, *, device: torch.device) -
     branches = method.branches()
     with ImageProgress("Embedding the start", total=len(branches) * len(images)) as progress:
         embeddings = {
-            name: torch.from_numpy(embed_stored(branch, images, device=device, advance=progress.advance))
+            name: torch.from_numpy(embed_finite(branch, images, device=device, advance=progress.advance))
             for name, branch in branches.items()
         }
     method.to("cpu").begin(embeddings, lambda: describe_stored(images, device=device))

@@ -15,6 +15,7 @@ from cass.errors import CassError
 from cass.hardware import accelerator, workers
 from cass.methods.base import Method, Optimization
 from cass.models.backbones import Branch
+from cass.models.modes import evaluation_mode
 from cass.training.batches import BatchModule
 from cass.training.optim import build_optimizer, cosine_schedule
 from cass.training.rates import warm_cosine_schedule
@@ -148,11 +149,8 @@ def optimization(config: PretrainConfig, method: Method, *, batch_size: int, ima
 
 def _freeze_unreached(method: Method, views: Views, positions: Tensor) -> None:
     """Freeze the parameters that no loss reaches; some of timm's networks have such."""
-    modes = {part: part.training for part in method.modules()}
-    method.eval()  # batch statistics stay as they are
-    method(views, positions).loss.backward()
+    with evaluation_mode(method):  # batch statistics stay as they are
+        method(views, positions).loss.backward()
     for parameter in method.parameters():
         parameter.requires_grad_(parameter.requires_grad and parameter.grad is not None)
     method.zero_grad(set_to_none=True)
-    for part, mode in modes.items():
-        part.training = mode
