@@ -18,7 +18,7 @@ from cass.evaluation.calibration import fit_temperature
 from cass.evaluation.probabilities import probabilities
 from cass.models.checkpoints import load_branch
 from cass.runs.inputs import decode, make_plan
-from cass.training.embedding import embed_finite
+from cass.training.stored_embeddings import embed_finite
 from conftest import TINY, write_scans
 
 FAST = {"epochs": 1, "batch_size": 8, "device": "cpu"}

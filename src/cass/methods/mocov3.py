@@ -52,7 +52,9 @@ class MoCoV3Learner(Learner):
         first, second = (self.predictor(self.projector(self.branch.embed(view))) for view in views)
         with torch.no_grad():
             a, b = (self.follower_projector(self.follower.embed(view)) for view in views)
-        return contrast(first, b, self.config.temperature) + contrast(second, a, self.config.temperature)
+        return contrastive_loss(first, b, self.config.temperature) + contrastive_loss(
+            second, a, self.config.temperature
+        )
 
     def after_step(self, progress: float) -> None:
         """Move the second encoder towards the first."""
@@ -62,7 +64,7 @@ class MoCoV3Learner(Learner):
             update_momentum(self.projector, self.follower_projector, momentum)
 
 
-def contrast(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
+def contrastive_loss(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
     """Tell each query's own key from those of the other images, over all processes.
 
     Args:

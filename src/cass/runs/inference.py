@@ -16,7 +16,7 @@ from torch import Tensor
 from cass.config.shared import ComputeSettings
 from cass.data.store.store import ImageStore, check_corrupt
 from cass.data.store.stream import DecodedChunk, chunk_images, stored_images, stream_images
-from cass.errors import OutputError
+from cass.errors import MOST_NAMED, OutputError
 from cass.hardware import torch_device
 from cass.models.backbones import BackboneSpec, Branch
 from cass.models.checkpoints import load_branch
@@ -29,9 +29,6 @@ log = logging.getLogger("cass")
 
 SPAN = 4096
 """Images whose outputs are handed over together."""
-
-NAMED = 20
-"""Most unreadable images that are named one by one."""
 
 
 @dataclass
@@ -151,8 +148,8 @@ def _note(fresh: dict[int, str], corrupt: dict[int, str], names: Sequence[str]) 
     """Add unreadable images to those known, name the first of them, and stop where they are too many."""
     for row, reason in sorted(fresh.items()):
         corrupt[row] = reason
-        if len(corrupt) <= NAMED:
+        if len(corrupt) <= MOST_NAMED:
             log.warning("Skipped %s: %s", names[row], reason)
-        elif len(corrupt) == NAMED + 1:
+        elif len(corrupt) == MOST_NAMED + 1:
             log.warning("Further images that cannot be read are only counted.")
     check_corrupt(corrupt, total=len(names), names=names)

@@ -24,7 +24,7 @@ from cass.models.embedding import Output
 from cass.progress import ImageProgress
 from cass.runs.folder import branch_files, check_free
 from cass.runs.inference import Chunk, infer
-from cass.runs.shards import JOB, Shards, cannot_write, holds_shards, open_shards
+from cass.runs.shards import JOB_FILE, Shards, cannot_write, holds_shards, open_shards
 
 FILES = (".parquet", ".csv")
 
@@ -81,7 +81,7 @@ def choose_target(out: Path, *, files: Sequence[str], resume: bool) -> Target:
         )
     target = Target(out, out.with_name(f".{out.name}.parts") if suffix in FILES else out)
     if not target.is_file:
-        if out.is_dir() and (out / JOB).is_file():
+        if out.is_dir() and (out / JOB_FILE).is_file():
             if holds_shards(out) and not resume:
                 raise OutputError(
                     f"The output folder {out} holds earlier work",
@@ -198,7 +198,7 @@ def _forget_repaired(shards: Shards, root: Path, names: Sequence[str], *, spec: 
 def _remove_unused(folder: Path) -> None:
     """Remove the working folder where it holds no shard to continue from."""
     if not holds_shards(folder):
-        (folder / JOB).unlink(missing_ok=True)
+        (folder / JOB_FILE).unlink(missing_ok=True)
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 

@@ -20,10 +20,10 @@ from cass.evaluation.probabilities import probabilities
 from cass.evaluation.probe import Probe
 from cass.hardware import torch_device
 from cass.models.backbones import Branch
-from cass.training.embedding import embed_finite
 from cass.training.finetune_fit import train_from_probe
 from cass.training.finetune_module import FinetuneModule, choose_balance
 from cass.training.probing import fold_temperature, probe_head
+from cass.training.stored_embeddings import embed_finite
 from cass.transforms.recipes import RECIPES
 from cass.transforms.views import build_views
 from cass.types import BranchName, Task

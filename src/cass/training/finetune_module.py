@@ -22,8 +22,8 @@ from cass.models.backbones import Branch
 from cass.models.layers import layer_groups
 from cass.models.modes import freeze_batch_norms
 from cass.seeds import derive_seed
-from cass.training.batches import BatchModule
 from cass.training.losses import class_weights, classification_loss
+from cass.training.modules import BatchModule
 from cass.training.optim import build_optimizer
 from cass.training.rates import freeze_last_layers, warm_cosine_schedule
 from cass.transforms.views import MakeViews

@@ -23,12 +23,12 @@ from cass.progress import ImageProgress
 from cass.seeds import derive_seed
 from cass.training.averaging import EpochAveraging, first_averaged_epoch
 from cass.training.batch_size import settle_batch_size
-from cass.training.embedding import describe_stored, embed_finite
 from cass.training.engine import fit
-from cass.training.pretrain_module import PretrainModule, optimization
+from cass.training.modules import PretrainModule, optimization
 from cass.training.ranks import devices_of, local_device, nodes_of, world_size
 from cass.training.run_progress import RunProgress
 from cass.training.start import describe_start, start_branch, uses_image_statistics
+from cass.training.stored_embeddings import describe_stored, embed_finite
 from cass.training.watch import CollapseWatch
 from cass.transforms.recipes import RECIPES, fit_recipe
 from cass.transforms.views import MakeViews, build_views

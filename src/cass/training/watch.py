@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cass.data.store.dataset import Batch, Images, StoredImages
-from cass.evaluation.collapse import Reading, Verdict, between_image_share, effective_rank, spread, verdict
+from cass.evaluation.collapse import CollapseVerdict, Reading, between_image_share, effective_rank, spread, verdict
 from cass.evaluation.knn import knn_balanced_accuracy
 from cass.models.backbones import Branch
 from cass.seeds import derive_seed
-from cass.training.embedding import embed_stored
+from cass.training.stored_embeddings import embed_stored
 from cass.transforms.views import MakeViews
 from cass.types import Task
 
@@ -187,7 +187,7 @@ class CollapseWatch(pl.Callback):
         )
         return "; ".join(parts)
 
-    def verdict(self, name: str) -> Verdict:
+    def verdict(self, name: str) -> CollapseVerdict:
         """Judge a branch by its last reading."""
         readings = self.readings(name)
         return verdict(readings[0], readings[-1], chance=self.data.chance)

@@ -90,7 +90,7 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
     with staged(out, replace=True) as folder:
         write_start(folder, config)
         # A run of an earlier version does not say.
-        _write(folder, reports, tables, leaks=[*summary.get("leakage", []), *plan.leaks])
+        _write_evaluation(folder, reports, tables, leaks=[*summary.get("leakage", []), *plan.leaks])
     return EvaluateResult(out, reports, summary)
 
 
@@ -125,7 +125,7 @@ def _predict(
     return names, {branch: np.concatenate([chunk.outputs[branch] for chunk in chunks]) for branch in branches}
 
 
-def _write(
+def _write_evaluation(
     folder: Path, reports: dict[str, ClassificationReport], tables: dict[str, Any], *, leaks: list[str]
 ) -> None:
     """Write the reports, a confusion plot and the predictions of each branch."""

@@ -13,7 +13,7 @@ from cass.benchmarking.speed.contestants import pretrain_config
 from cass.benchmarking.speed.decoding import cache_share
 from cass.benchmarking.speed.loop import Loop
 from cass.benchmarking.speed.published import Published
-from cass.benchmarking.speed.rivals import METHODS, Rival
+from cass.benchmarking.speed.rivals import RIVALS, Rival
 from cass.config.pretrain import PretrainConfig
 from cass.config.speed import SpeedConfig
 from cass.data.store.store import decode_images
@@ -88,7 +88,7 @@ def test_the_published_loop_trains_both_networks(paths: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("branch", BRANCHES)
-@pytest.mark.parametrize("name", sorted(METHODS))
+@pytest.mark.parametrize("name", sorted(RIVALS))
 def test_rivals_train_one_branch(paths: list[Path], name: str, branch: BranchName) -> None:
     rival = Rival(name, branch, CONFIG, paths)
     before = weights(rival.model)

@@ -22,7 +22,7 @@ from cass.methods.cass_published import CASSPublished
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.training.averaging import EpochAveraging, first_averaged_epoch
 from cass.training.engine import Interrupted, fit
-from cass.training.pretrain_module import PretrainModule, optimization
+from cass.training.modules import PretrainModule, optimization
 from cass.transforms.recipes import RECIPES
 from cass.transforms.views import build_views
 

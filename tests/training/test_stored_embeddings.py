@@ -8,7 +8,7 @@ from cass.data.store.dataset import StoredImages
 from cass.data.store.store import ImageStore
 from cass.errors import ModelError
 from cass.models.backbones import BackboneSpec, Branch, build_branch
-from cass.training.embedding import describe_stored, embed_finite, embed_stored
+from cass.training.stored_embeddings import describe_stored, embed_finite, embed_stored
 from cass.transforms.descriptors import gradient_histograms
 
 CPU = torch.device("cpu")
