@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from cass.data.formats.base import Format
 from cass.data.formats.unreadable import Pixels, UnreadableImage, check_size
@@ -14,13 +14,19 @@ if TYPE_CHECKING:
 
 
 class PillowFormat(Format):
-    """A format of 8-bit images that Pillow decodes; its name is Pillow's."""
+    """A format of 8-bit images that Pillow decodes.
+
+    Attributes:
+        pillow_name: Pillow's name of the format, where it is another one.
+    """
+
+    pillow_name: ClassVar[str] = ""
 
     def read(self, path: Path, file: BinaryIO, number: int) -> Pixels | Image.Image:
         """Decode an image to a Pillow image of mode L or RGB; palettes become RGB, transparency is dropped."""
         from PIL import Image, ImageOps
 
-        picture: Image.Image = Image.open(file, formats=(self.name,))
+        picture: Image.Image = Image.open(file, formats=(self.pillow_name or self.name,))
         check_size(path, picture.width, picture.height, packed=os.fstat(file.fileno()).st_size)
         picture.load()
         ImageOps.exif_transpose(picture, in_place=True)

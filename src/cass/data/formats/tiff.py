@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cass.data.formats.base import FORMATS, Format
-from cass.data.formats.intensities import percentile_window, shares_of_white, to_uint16
+from cass.data.formats.intensities import full_range, percentile_window, shares_of_white, to_uint16
 from cass.data.formats.orientation import ORIENTATION, upright
 from cass.data.formats.unreadable import Pixels, UnreadableImage, check_size
 
@@ -128,7 +128,7 @@ def _interpreted(path: Path, page: Any, planes: list[NDArray[Any]]) -> NDArray[A
         # Colour maps are 16-bit by the standard even for 8-bit pictures: entry = value * 257 (or * 256).
         return upright((page.colormap >> 8).astype(np.uint8).T[pixels[..., 0]], orientation)
     if pixels.dtype in (np.bool_, np.uint8, np.uint16):
-        pixels = _full_range(pixels, _bits(page))
+        pixels = full_range(pixels, _bits(page))
     elif pixels.dtype.kind in "iuf":
         pixels = to_uint16(shares_of_white(pixels, *percentile_window(pixels)))
     else:
@@ -150,16 +150,6 @@ def _bits(page: Any) -> int:
         return 8
     bits = page.bitspersample
     return int(max(bits)) if isinstance(bits, tuple) else int(bits)
-
-
-def _full_range(pixels: NDArray[Any], bits: int) -> NDArray[Any]:
-    """Stretch 1- to 7-bit samples to uint8 and 9- to 15-bit samples to uint16; one value stays one value."""
-    dtype = np.uint8 if bits <= 8 else np.uint16
-    if bits in (8, 16):
-        return pixels.astype(dtype, copy=False)
-    top, wanted = 2**bits - 1, int(np.iinfo(dtype).max)
-    stretched: NDArray[Any] = (pixels.astype(np.uint32) * wanted + top // 2) // top
-    return stretched.astype(dtype)
 
 
 class Tiff(Format):
