@@ -48,7 +48,14 @@ class MoCoV3Learner(Learner):
         self.follower_projector = frozen_copy(self.projector)
 
     def forward(self, views: Views) -> Tensor:
-        """Contrast each view with the other, both ways."""
+        """Contrast each view with the other, both ways.
+
+        Args:
+            views: Two views (B, C, S, S) of the same images, in [0, 1].
+
+        Returns:
+            Scalar loss, 0 or more.
+        """
         first, second = (self.predictor(self.projector(self.branch.embed(view))) for view in views)
         with torch.no_grad():
             a, b = (self.follower_projector(self.follower.embed(view)) for view in views)
@@ -86,7 +93,17 @@ def contrastive_loss(queries: Tensor, keys: Tensor, temperature: float) -> Tenso
 
 @METHODS.register("mocov3")
 class MoCoV3(PerBranch):
-    """MoCo v3, each branch by itself."""
+    """MoCo v3, each branch by itself.
+
+    Example:
+        >>> import torch
+        >>> from cass.models.backbones import BackboneSpec, build_branch
+        >>> branch = build_branch(BackboneSpec("test_vit", image_size=32), seed=0)
+        >>> method = MoCoV3(MoCoV3Config(hidden=64), {"transformer": branch})
+        >>> views = [torch.rand(4, 3, 32, 32) for _ in range(2)]
+        >>> method(views, torch.arange(4)).loss.shape
+        torch.Size([])
+    """
 
     Config = MoCoV3Config
     learner = MoCoV3Learner
