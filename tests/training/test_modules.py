@@ -219,7 +219,7 @@ def test_short_runs_and_small_batches_of_a_pretrained_start_have_a_lower_rate(
         method = build_method(METHODS.find("cass", kind), {}, branches)
         return optimization(config, method, batch_size=batch_size, images=images).lr
 
-    full = rate()  # random numbers
+    full = rate()  # randomly initialised
     assert full == CASS.optimization.lr
     branches["cnn"].spec = replace(branches["cnn"].spec, weights="imagenet")
     assert rate() == pytest.approx(share * full)

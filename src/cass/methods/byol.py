@@ -1,4 +1,4 @@
-"""BYOL: one view predicts what a moving average of the network sees in the other.
+"""BYOL: one view predicts the moving average's projection of the other.
 
 Source: Grill et al., Bootstrap Your Own Latent, NeurIPS 2020; arXiv 2006.07733.
 """

@@ -45,7 +45,7 @@ def cass_loss(first: Tensor, second: Tensor) -> Tensor:
 
 
 def joint_targets(embeddings: Sequence[Tensor], *, width: int, power: float) -> Tensor:
-    """Turn embeddings of the same images, one of each branch, into one target an image.
+    """Turn embeddings of the same images, one of each branch, into one target per image.
 
     Each branch's embeddings are L2-normalised, centred, and scaled to equal variance, so that no branch counts
     more than another; side by side they are turned to their principal axes, whose spreads are then evened out.
@@ -113,7 +113,7 @@ class CASS(Method):
 
     Before the first step both branches embed every image as it is. Their embeddings together make the targets
     (:func:`joint_targets`), which stay fixed, and each branch's linear head is fitted to them in closed form
-    (:func:`closed_form_head`), so that no random head sends noise through a good start. Then one pass a step:
+    (:func:`closed_form_head`), so that no random head disturbs pretrained branches. Then one pass per step:
     the loss is the published one, with the target in the place of the other branch's output. Only pretrained
     branches make targets: a randomly initialised one has nothing to teach. Where no branch is pretrained, the
     targets are made of gradient histograms of the images.
@@ -169,7 +169,7 @@ class CASS(Method):
         )
         for branch in branches.values():
             branch.head = None
-        # Not saved: a run that continues computes them again from the start.
+        # Not saved: a resumed run computes them again.
         self.register_buffer("targets", torch.empty(0, config.width), persistent=False)
 
     def start_note(self) -> str:

@@ -1,4 +1,4 @@
-"""MoCo v3: one view is told from the other images of the batch as a moving average of the network sees them.
+"""MoCo v3: a view is contrasted with the moving average's embeddings of the other images of the batch.
 
 Source: Chen et al., An Empirical Study of Training Self-Supervised Vision Transformers, ICCV 2021;
 arXiv 2104.02057.
@@ -72,7 +72,7 @@ class MoCoV3Learner(Learner):
 
 
 def contrastive_loss(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
-    """Tell each query's own key from those of the other images, over all processes.
+    """Contrast each query's own key with those of the other images, over all processes.
 
     Args:
         queries: (B, W).

@@ -1,4 +1,4 @@
-"""SimCLR: the two views of an image are told from those of the other images of the batch.
+"""SimCLR: two views of an image are contrasted with those of the other images of the batch.
 
 Source: Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020;
 arXiv 2002.05709.
