@@ -68,7 +68,7 @@ def stub() -> str:
         f"from typing import Any, Literal{', overload' if groups else ''}",
         "",
         "from cass.errors import CassError as CassError",
-        "from cass.methods import list_methods as list_methods",
+        "from cass.api import list_methods as list_methods",
         "from cass.version import __version__ as __version__",
         *(f"from {module} import {', '.join(sorted(found))}" for module, found in imports.items()),
         "",
