@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import inspect
 import subprocess
 import sys
@@ -98,6 +99,12 @@ def test_importing_and_completing_load_no_torch() -> None:
 
 def test_methods_are_listed() -> None:
     assert {"cass", "dino"} <= set(cass.list_methods())
+
+
+def test_examples_in_docstrings_run() -> None:
+    outcome = doctest.testmod(api)
+    assert outcome.attempted
+    assert not outcome.failed
 
 
 def test_everything_public_can_be_imported_at_once() -> None:
