@@ -165,7 +165,7 @@ def test_grey_and_inverted_images_match_torchvision() -> None:
 
 
 def test_views_that_a_method_cannot_take_are_named() -> None:
-    with pytest.raises(ConfigError, match="--views dino makes 8 views of an image; the method takes 1"):
+    with pytest.raises(ConfigError, match="--views dino makes 8 views per image; the method takes 1"):
         fit_recipe(RECIPES["dino"], num_views=1, takes_small=False)
     with pytest.raises(ConfigError, match="the method takes 2"):
         fit_recipe(RECIPES["swav"], num_views=2, takes_small=False)

@@ -1,4 +1,4 @@
-"""What methods share that train each branch by itself, the rivals of cass: a learner for each branch."""
+"""What methods share that train each branch by itself: one learner for each branch."""
 
 from __future__ import annotations
 
@@ -36,7 +36,14 @@ class Learner(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, views: Views) -> Tensor:
-        """Compute the scalar loss of views, each (B, C, V, V) in [0, 1], those of full size first."""
+        """Compute the loss of one batch.
+
+        Args:
+            views: (B, C, V, V) in [0, 1] for each view of the same images, those of full size first.
+
+        Returns:
+            Scalar.
+        """
 
     def after_step(self, progress: float) -> None:
         """Do what follows an optimiser step; ``progress`` is the share of the run that is done."""
@@ -69,7 +76,15 @@ class PerBranch(Method):
             self.learners[name] = self.learner(branch, config)
 
     def forward(self, views: Views, positions: Tensor) -> StepOutput:
-        """Add up the branches' losses."""
+        """Add up the branches' losses.
+
+        Args:
+            views: (B, C, V, V) in [0, 1] for each view of the same images, those of full size first.
+            positions: Not used.
+
+        Returns:
+            The scalar loss, the sum over the branches, and each branch's.
+        """
         losses = {name: learner(views) for name, learner in self._learners()}
         logs = {f"{name}_loss": loss.detach() for name, loss in losses.items()}
         return StepOutput(torch.stack(list(losses.values())).sum(), logs)

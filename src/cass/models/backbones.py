@@ -19,11 +19,12 @@ from cass.models.weights import classifier_width, weight_file
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """Which network a branch is and where it starts.
+    """Which network a branch is and its initial weights.
 
     Attributes:
         name: timm model name.
-        weights: ``imagenet`` (timm's own, downloaded), ``none`` (random), or a safetensors file or its folder.
+        weights: ``imagenet`` (timm's own, downloaded), ``none`` (random initialisation), or a
+            safetensors file or its folder.
         image_size: Side of the square input, in pixels.
         in_chans: Channels of the input.
         args: Further keyword arguments of ``timm.create_model``.
@@ -87,7 +88,7 @@ class Branch(nn.Module):
         """Compute activations a second time in the backward pass instead of keeping them.
 
         Raises:
-            ModelError: Where timm offers that not for this network.
+            ModelError: Where timm does not offer it for this network.
         """
         try:
             self.backbone.set_grad_checkpointing(True)  # type: ignore[operator]
@@ -127,11 +128,11 @@ def build_branch(spec: BackboneSpec, *, seed: int) -> Branch:
 
     Args:
         spec: Name, start and input of the network.
-        seed: Seed of the random numbers that the network starts from; torch's own generator is left alone.
+        seed: Seed of the random initialisation; torch's global generator is not changed.
 
     Returns:
         The branch, with the classifier that its weights bring as its head, else none; normalised as the
-        weights were trained, or with mean and spread 0.5 for random numbers.
+        weights were trained, or with mean and standard deviation 0.5 for random initialisation.
 
     Raises:
         ModelError: For an unknown name, weights that are missing or do not fit, an image size that the
@@ -190,8 +191,8 @@ def _creation_error(spec: BackboneSpec, error: Exception) -> ModelError:
     reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
     if spec.weights == "imagenet":
         return ModelError(
-            f"The ImageNet weights of {spec.name!r} could not be had ({type(error).__name__})",
-            f"Without internet, pass {spec.option}-weights FILE.safetensors, or none for a random start.",
+            f"The ImageNet weights of {spec.name!r} could not be downloaded ({type(error).__name__})",
+            f"Without internet, pass {spec.option}-weights FILE.safetensors, or none for random initialisation.",
         )
     if spec.weights != "none":
         return ModelError(

@@ -192,5 +192,5 @@ def _corrupt_rows(schema: Any) -> dict[int, str]:
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """Say why a file could not be written, and that nothing is lost."""
     return OutputError(
-        f"{path} cannot be written ({error.strerror or error})", "Mend that and continue with --resume."
+        f"{path} cannot be written ({error.strerror or error})", "Fix the cause and continue with --resume."
     )

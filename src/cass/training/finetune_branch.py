@@ -102,7 +102,7 @@ def tune_branch(
     Raises:
         ModelError: The embeddings are not finite.
         Interrupted: The user stopped the run.
-        CassError: The memory does not suffice.
+        CassError: Memory runs out.
     """
     start = _probe_branch(config, branch, name, data=data, fresh=fresh)
     rows, logits = [start.row], start.logits

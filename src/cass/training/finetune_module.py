@@ -54,7 +54,7 @@ class Balance:
 
 
 def choose_balance(settings: TuneSettings, targets: NDArray[np.uint8], *, task: Task) -> Balance:
-    """Settle how classes are balanced.
+    """Choose how classes are balanced.
 
     Args:
         settings: Settings of fine-tuning.
@@ -125,10 +125,9 @@ class FinetuneModule(BatchModule):
             branch.checkpoint_gradients()
 
     def reset_head(self) -> None:
-        """Give the head small random numbers, as timm does.
+        """Initialise the head with small random weights, as timm does.
 
-        A probe of features of little spread has weights in the hundreds, which a network that learns does not
-        survive.
+        A probe of features of little spread has weights in the hundreds, from which training diverges.
         """
         draw = torch.Generator().manual_seed(derive_seed(self.settings.seed, "head"))
         with torch.no_grad():
@@ -167,7 +166,7 @@ class FinetuneModule(BatchModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Compute the mean loss of one batch."""
-        # An image that comes twice an epoch is augmented anew: its random numbers are those of the draw.
+        # An image that comes twice per epoch is augmented differently: random numbers belong to the draw.
         draws = torch.arange(self._drawn, self._drawn + len(batch.rows))
         self._drawn += len(batch.rows)
         (view, *_more) = self.views(batch, items=draws)
@@ -199,9 +198,9 @@ class FinetuneModule(BatchModule):
 
         Returns:
             ``loss``, the mean log loss at the temperature that :func:`cass.evaluation.calibration.fit_temperature`
-            finds, which is that of what would be saved; and ``balanced_accuracy``. The training loss would hang
-            on how confident a network is, which the temperature mends, and on the few images of the rarest
-            class.
+            finds, which is that of what would be saved; and ``balanced_accuracy``. The training loss would
+            depend on how confident a network is, which the temperature corrects, and on the few images of the
+            rarest class.
         """
         values, truth = logits.cpu().numpy(), targets.cpu().numpy().astype("uint8")
         temperature = fit_temperature(values, truth, task=self.task).value

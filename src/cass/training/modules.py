@@ -65,7 +65,7 @@ class BatchModule(pl.LightningModule):
         torch.manual_seed(derive_seed(self.seed, "network", self.current_epoch, self.global_rank))
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Let go of the last step's gradients before the forward pass; Lightning would after it."""
+        """Free the last step's gradients before the forward pass; Lightning would do so after it."""
         if batch_idx % self.trainer.accumulate_grad_batches == 0:
             for parameter in self.parameters():
                 parameter.grad = None
@@ -83,7 +83,7 @@ class PretrainModule(BatchModule):
         config: Settings of the run.
         images: The training images.
         make_views: The augmentation.
-        batch_size: Images a step, over all ranks.
+        batch_size: Images per step, over all ranks.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class PretrainModule(BatchModule):
                 branch.checkpoint_gradients()
 
     def setup(self, stage: str) -> None:
-        """Settle which parameters learn, before several processes agree on whose gradients to exchange."""
+        """Find which parameters learn, before several processes agree on whose gradients to exchange."""
         if self.trainer.world_size > 1:
             images = to_images(self.images[range(2), 2].pixels)
             _freeze_unreached(self.method, self.make_views(images, self.seed, range(2)), torch.arange(2))
@@ -156,7 +156,7 @@ class PretrainModule(BatchModule):
             )
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Let the method do what follows a step."""
+        """Call the method's hook after an optimiser step."""
         if (batch_idx + 1) % self.config.accumulate == 0:
             self.method.after_step(min(1.0, self.global_step / self.total_steps()))
 
@@ -178,14 +178,14 @@ class PretrainModule(BatchModule):
 
 
 def optimization(config: PretrainConfig, method: Method, *, batch_size: int, images: int) -> Optimization:
-    """Settle what the user left open about optimiser and rates by what the method brings.
+    """Resolve the optimiser and rates: the user's settings, else the method's.
 
-    Networks of random numbers have no start that a high rate could damage: their rate is never lowered.
+    Randomly initialised networks have no pretrained weights to protect: their rate is never lowered.
 
     Args:
         config: Settings of the run; what they give is taken as it is.
         method: What trains.
-        batch_size: Images a step, over all ranks.
+        batch_size: Images per step, over all ranks.
         images: Training images.
     """
     how = method.optimization

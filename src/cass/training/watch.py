@@ -119,7 +119,7 @@ def read_branch(branch: Branch, data: WatchData) -> Reading:
 
 
 class CollapseWatch(pl.Callback):
-    """Measures every branch and says while it happens that one collapses.
+    """Measures every branch after each epoch and warns as soon as one collapses.
 
     Args:
         branches: The branches by name.
@@ -176,7 +176,7 @@ class CollapseWatch(pl.Callback):
         )
 
     def describe(self) -> str:
-        """Say the last readings in a few words, for a progress bar."""
+        """Return the last readings in short, for a progress bar."""
         if not self.history:
             return ""
         parts = (
@@ -198,7 +198,7 @@ class CollapseWatch(pl.Callback):
             self.measure(0)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Measure the epoch's last weights, log it, and speak up about a branch that has collapsed."""
+        """Measure the epoch's last weights, log them, and warn about a branch that has collapsed."""
         if not trainer.is_global_zero:
             return
         readings = self.measure(trainer.current_epoch + 1)

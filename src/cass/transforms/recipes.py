@@ -50,7 +50,7 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class ViewKind:
-    """Views of an image that are made alike.
+    """Views that share their augmentations.
 
     Attributes:
         augmentations: What is done, in order.
@@ -70,7 +70,7 @@ class ViewKind:
 
 @dataclass(frozen=True)
 class ViewRecipe:
-    """How the views of an image are made.
+    """How the views of each image are made.
 
     Attributes:
         name: Name of the recipe.
@@ -82,7 +82,7 @@ class ViewRecipe:
 
     @property
     def num_views(self) -> int:
-        """Number of views of an image."""
+        """Number of views per image."""
         return sum(kind.count for kind in self.kinds)
 
     @property
@@ -113,7 +113,7 @@ def fit_recipe(recipe: ViewRecipe, *, num_views: int, takes_small: bool) -> View
         return replace(recipe, kinds=(replace(kind, count=num_views),))
     if recipe.num_views - recipe.num_small != num_views or (recipe.num_small and not takes_small):
         raise ConfigError(
-            f"--views {recipe.name} makes {recipe.num_views} views of an image; the method takes {num_views}",
+            f"--views {recipe.name} makes {recipe.num_views} views per image; the method takes {num_views}",
             "Drop --views, or use a recipe of a single view, such as paper.",
         )
     return recipe
@@ -142,9 +142,9 @@ _register(
     Augmentation(chance=0.5, brightness=0.2, contrast=0.2),
     Augmentation(chance=0.2, blur=0.01),
 )
-# The presets below keep what tells diagnoses apart in their modality. Radiology: sides of the body and grey
-# values mean something, so there are no flips and small changes. Microscopy: there is no up, and stains vary.
-# Dermoscopy: there is no up, and colour is a sign of disease, so hue stays.
+# The presets below keep what is diagnostic in their modality. Radiology: laterality and grey values matter, so
+# no flips and only small changes. Microscopy: no orientation, and stains vary. Dermoscopy: no orientation, and
+# colour is a sign of disease, so hue is kept.
 _register(
     "radiology",
     Augmentation(chance=1.0, crop=0.6),

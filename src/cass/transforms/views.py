@@ -1,4 +1,4 @@
-"""Augmented views of a whole batch on the device it lies on, each image with random numbers of its own."""
+"""Augmented views of a whole batch on the device it lies on, each image with its own random numbers."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def warp(
     Args:
         images: (B, C, S, S).
         matrix: (B, 3, 3) from old to new positions, in pixels, (0, 0) being the outer corner of the first.
-        side: Side V of what comes out; left out: S.
+        side: Side V of the output; default: S.
         outside: What lies beyond the picture: black, or its outermost pixels.
 
     Returns:
