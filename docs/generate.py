@@ -68,7 +68,7 @@ def stub() -> str:
         f"from typing import Any, Literal{', overload' if groups else ''}",
         "",
         "from cass.errors import CassError as CassError",
-        "from cass.methods import list_methods as list_methods",
+        "from cass.api import list_methods as list_methods",
         "from cass.version import __version__ as __version__",
         *(f"from {module} import {', '.join(sorted(found))}" for module, found in imports.items()),
         "",
@@ -205,12 +205,13 @@ def method_settings() -> str:
 
 
 def _methods() -> Iterator[tuple[str, Any]]:
-    """Yield the methods of the paper first, then the others by name."""
-    from cass.methods import METHODS, OBJECTIVES
+    """Yield every method with its option: the method of the paper first, then the others by name."""
+    from cass.methods import METHODS
 
-    objectives = {f"cass --objective {name}": kind for name, kind in OBJECTIVES.items()}
-    yield from objectives.items()
-    yield from ((name, METHODS[name]) for name in sorted(METHODS) if METHODS[name] not in objectives.values())
+    variants = METHODS.variants()
+    for name, objective in sorted(variants, key=lambda key: (key[0] != "cass", key[0])):
+        option = f"{name} --objective {objective}" if objective else name
+        yield option, variants[name, objective]
 
 
 def _trains(kind: Any) -> str:
@@ -223,9 +224,8 @@ def _views(kind: Any) -> str:
     from cass.transforms.recipes import RECIPES
 
     recipe = RECIPES[kind.default_views]
-    small = sum(view.count for view in recipe.kinds if view.size < 1)
-    crops = f"{kind.views} large crops, {small} small crops" if kind.takes_small else str(kind.views)
-    return f"{crops}; recipe `{kind.default_views}`"
+    small = f" large crops, {recipe.num_small} small crops" if kind.takes_small else ""
+    return f"{kind.num_views}{small}; recipe `{kind.default_views}`"
 
 
 def _source(kind: Any) -> str:

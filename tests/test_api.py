@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import inspect
 import subprocess
 import sys
@@ -89,10 +90,21 @@ def test_importing_and_completing_load_no_torch() -> None:
     code = (
         "import sys, cass\n"
         "assert {'pretrain', 'split', 'benchmark_speed', 'prepare', 'CassError'} <= set(dir(cass))\n"
-        "assert cass.pretrain.__doc__ and callable(cass.compare)\n"
+        "exec('from cass import *')\n"
+        "assert cass.pretrain.__doc__ and callable(cass.compare) and callable(cass.list_methods)\n"
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_methods_are_listed() -> None:
+    assert {"cass", "dino"} <= set(cass.list_methods())
+
+
+def test_examples_in_docstrings_run() -> None:
+    outcome = doctest.testmod(api)
+    assert outcome.attempted
+    assert not outcome.failed
 
 
 def test_everything_public_can_be_imported_at_once() -> None:

@@ -25,7 +25,7 @@ def __getattr__(name: str) -> Any:
     if name == "__all__":
         return sorted([*_FIXED, *function_names()])
     if name == "list_methods":
-        from cass.methods import list_methods as value
+        from cass.api import list_methods as value
     elif name in function_names():
         value = function(name)
     else:

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any, Literal, overload
 
+from cass.api import list_methods as list_methods
 from cass.benchmarking.run import BenchmarkResult
 from cass.benchmarking.speed.run import SpeedResult
 from cass.data.prepare.cutting import PreparedPictures
 from cass.errors import CassError as CassError
-from cass.methods import list_methods as list_methods
 from cass.version import __version__ as __version__
 from cass.workflows.audit import AuditResult
 from cass.workflows.compare import CompareResult
@@ -305,7 +305,7 @@ def compare(
     resume: bool = False,
     config: str | Path | None = None,
 ) -> CompareResult:
-    """Pretrain, fine-tune at several label fractions, and evaluate beside no pretraining."""
+    """Pretrain, fine-tune at several label fractions, and compare with no pretraining."""
 
 def benchmark(
     spec: str | Path,
@@ -338,4 +338,4 @@ def benchmark_speed(
     num_workers: int | None = None,
     config: str | Path | None = None,
 ) -> SpeedResult:
-    """Time pretraining beside the networks alone, the published loop, and lightly's DINO, SimSiam, BYOL."""
+    """Time pretraining against the networks alone, the published loop and other methods."""

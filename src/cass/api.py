@@ -40,6 +40,19 @@ def function(name: str) -> Callable[..., Any]:
     return _of_verb(entries[0])
 
 
+def list_methods() -> list[str]:
+    """Return the names of the pretraining methods, sorted.
+
+    Example:
+        >>> import cass
+        >>> "dino" in cass.list_methods()
+        True
+    """
+    from cass.methods import METHODS
+
+    return sorted(METHODS)
+
+
 def runner(entry: Verb) -> Callable[[Settings], Any]:
     """Import the function that does the work of a verb."""
     module, _, name = entry.runner.partition(":")

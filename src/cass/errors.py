@@ -1,6 +1,6 @@
-"""What cass raises when a user can mend the cause. Layer 0: imports nothing else of cass.
+"""What cass raises when a user can fix the cause. Layer 0: imports nothing else of cass.
 
-Every message is one line that names the thing, the value and the mend; the command line prints
+Every message is one line that names the thing, the value and the fix; the command line prints
 it and exits with code 2.
 """
 
@@ -9,9 +9,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST_NAMED = 20
+"""Most files that a message names one by one."""
+
 
 class CassError(Exception):
-    """A problem with what the user handed in, with the mend in its message.
+    """A problem with what the user handed in, with the fix in its message.
 
     Args:
         what: What is wrong, naming the file or option and its value.

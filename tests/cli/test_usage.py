@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cass.cli import main
+from cass.errors import CassError
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,12 @@ def test_quiet_hides_messages_but_not_errors(
     code, error = split("--quiet")
     assert code == 2
     assert "already exists" in error
+
+
+def test_verbose_shows_where_an_error_arose(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["cass", "audit", "no-such-folder", "--verbose"])
+    with pytest.raises(CassError, match="no-such-folder"):
+        main()
 
 
 def test_stopping_names_what_continues(

@@ -17,7 +17,7 @@ from cass.data.store.store import ImageStore
 from cass.methods.base import METHODS, build_method
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.training.engine import fit
-from cass.training.pretrain_module import PretrainModule
+from cass.training.modules import PretrainModule
 from cass.transforms.recipes import RECIPES
 from cass.transforms.views import build_views
 

@@ -75,6 +75,18 @@ def test_pretrained_batch_statistics_are_kept_and_weights_are_trained(tmp_path) 
     assert not torch.equal(next(module.branch.backbone.parameters()), kernel)
 
 
+def test_gradient_checkpointing_trains_the_same_network(tmp_path) -> None:
+    plain, checkpointed = module_of(), module_of(gradient_checkpointing=True)
+    recomputed = []
+    block = checkpointed.branch.backbone.get_submodule("layer1.0.conv1")
+    block.register_forward_hook(lambda *_: recomputed.append(torch.is_grad_enabled()))
+    for module in (plain, checkpointed):
+        train(module, tmp_path)
+    assert sum(recomputed) == 2 * 3  # twice in each of 3 steps
+    for name, value in plain.branch.state_dict().items():
+        torch.testing.assert_close(checkpointed.branch.state_dict()[name], value, msg=name)
+
+
 def test_a_network_of_random_numbers_takes_each_batch_and_one_rate(tmp_path) -> None:
     module = module_of(fresh=True)
     before = statistics(module)

@@ -1,44 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 from torch import nn
 
-from cass.data.store.dataset import StoredImages
-from cass.data.store.store import ImageStore
-from cass.errors import ModelError
-from cass.models.backbones import BackboneSpec, Branch, build_branch
-from cass.training.probing import embed_stored, fold_temperature, probe_head
-
-CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def branch() -> Branch:
-    return build_branch(BackboneSpec("test_resnet", image_size=32), seed=0)
-
-
-def stored(count: int) -> StoredImages:
-    pixels = np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-    return StoredImages(ImageStore(array=pixels, corrupt={}), range(count))
-
-
-def test_embeddings_are_those_of_the_plain_images(branch: Branch) -> None:
-    images = stored(70)
-    branch.train()
-    embeddings = embed_stored(branch, images, device=CPU)
-    assert embeddings.shape == (70, branch.num_features)
-    pixels = torch.from_numpy(images.images.pixels([66])).permute(0, 3, 1, 2).float() / 255
-    np.testing.assert_allclose(embeddings[66], branch.embed(pixels)[0].detach().numpy(), rtol=1e-3, atol=1e-4)
-    np.testing.assert_array_equal(embed_stored(branch, images, device=CPU), embeddings)
-
-
-def test_embeddings_that_are_not_finite_are_refused(branch: Branch) -> None:
-    with torch.no_grad():
-        next(branch.backbone.parameters()).fill_(float("nan"))
-    with pytest.raises(ModelError, match=r"test_resnet.*lower --lr"):
-        embed_stored(branch, stored(3), device=CPU)
+from cass.training.probing import fold_temperature, probe_head
 
 
 def test_the_head_is_the_probe() -> None:

@@ -10,15 +10,15 @@ from torchvision.transforms.v2 import functional as F
 
 from cass.errors import ConfigError
 from cass.seeds import uniform_numbers
-from cass.transforms.recipes import RECIPES, Step, ViewKind, ViewRecipe, fit_recipe
+from cass.transforms.recipes import RECIPES, Augmentation, ViewKind, ViewRecipe, fit_recipe
 from cass.transforms.views import (
-    brightness,
+    adjust_brightness,
+    adjust_contrast,
+    adjust_saturation,
     build_views,
-    contrast,
     crop_matrix,
     perspective_matrix,
     rotation_matrix,
-    saturation,
     warp,
 )
 
@@ -29,7 +29,7 @@ def noise(count: int = 4, *, channels: int = 3, side: int = 48) -> torch.Tensor:
     return torch.rand(count, channels, side, side, generator=torch.Generator().manual_seed(0))
 
 
-def one(images: torch.Tensor, step: Step) -> torch.Tensor:
+def one(images: torch.Tensor, step: Augmentation) -> torch.Tensor:
     """Apply a step to images."""
     (view,) = build_views(ViewRecipe("one", (ViewKind((step,)),)))(images, 0, range(len(images)))
     return view
@@ -66,13 +66,13 @@ def test_views_keep_shape_range_and_input(name: str, channels: int) -> None:
 
 def test_the_published_chances() -> None:
     images = torch.linspace(0, 1, 16 * 16).reshape(1, 1, 16, 16).repeat(1000, 1, 1, 1) * 0.5
-    for step in RECIPES["paper"].kinds[0].steps:
+    for step in RECIPES["paper"].kinds[0].augmentations:
         view = one(images, step)
         assert float((view != images).flatten(1).any(dim=1).float().mean()) == pytest.approx(0.3, abs=0.05)
 
 
 def test_brightness_changes_by_at_most_a_fifth() -> None:
-    bright = one(torch.full((200, 3, 4, 4), 0.5), Step(chance=1.0, brightness=0.2))
+    bright = one(torch.full((200, 3, 4, 4), 0.5), Augmentation(chance=1.0, brightness=0.2))
     factors = bright.mean(dim=(1, 2, 3)) / 0.5
     assert 0.8 <= float(factors.min()) < 0.82
     assert 1.18 < float(factors.max()) <= 1.2
@@ -116,7 +116,11 @@ def test_perspective_matches_torchvision_image_by_image() -> None:
 
 @pytest.mark.parametrize(
     ("operation", "reference"),
-    [(brightness, F.adjust_brightness), (contrast, F.adjust_contrast), (saturation, F.adjust_saturation)],
+    [
+        (adjust_brightness, F.adjust_brightness),
+        (adjust_contrast, F.adjust_contrast),
+        (adjust_saturation, F.adjust_saturation),
+    ],
 )
 def test_colours_match_torchvision_image_by_image(operation: object, reference: object) -> None:
     images, factors = noise(), torch.tensor([0.8, 1.1, 1.2, 0.9])
@@ -128,7 +132,7 @@ def test_colours_match_torchvision_image_by_image(operation: object, reference: 
 def test_hue_turns_by_at_most_its_share() -> None:
     red = torch.zeros(64, 3, 4, 4)
     red[:, 0] = 1.0
-    view = one(red, Step(chance=1.0, hue=0.05))
+    view = one(red, Augmentation(chance=1.0, hue=0.05))
     strongest = view.amax(dim=(2, 3))
     assert float(strongest[:, 0].min()) == pytest.approx(1.0, abs=1e-5)
     assert 0.2 < float(strongest[:, 1:].max()) <= 6 * 0.05 + 1e-5
@@ -136,7 +140,7 @@ def test_hue_turns_by_at_most_its_share() -> None:
 
 def test_a_crop_leaves_a_constant_image_constant() -> None:
     images = torch.full((32, 3, 16, 16), 0.4)
-    view = one(images, Step(chance=1.0, crop=0.3))
+    view = one(images, Augmentation(chance=1.0, crop=0.3))
     torch.testing.assert_close(view, images)
 
 
@@ -154,14 +158,14 @@ def test_a_small_view_is_the_crop_that_torchvision_scales() -> None:
 def test_grey_and_inverted_images_match_torchvision() -> None:
     images = noise()
     torch.testing.assert_close(
-        one(images, Step(chance=1.0, grey=True)), F.rgb_to_grayscale(images, num_output_channels=3)
+        one(images, Augmentation(chance=1.0, grey=True)), F.rgb_to_grayscale(images, num_output_channels=3)
     )
     inverted = F.solarize(images, threshold=128 / 255)
-    torch.testing.assert_close(one(images, Step(chance=1.0, solarize=True)), inverted)
+    torch.testing.assert_close(one(images, Augmentation(chance=1.0, solarize=True)), inverted)
 
 
 def test_views_that_a_method_cannot_take_are_named() -> None:
-    with pytest.raises(ConfigError, match="--views dino makes 8 views of an image; the method takes 1"):
+    with pytest.raises(ConfigError, match="--views dino makes 8 views per image; the method takes 1"):
         fit_recipe(RECIPES["dino"], num_views=1, takes_small=False)
     with pytest.raises(ConfigError, match="the method takes 2"):
         fit_recipe(RECIPES["swav"], num_views=2, takes_small=False)

@@ -18,7 +18,7 @@ from cass.evaluation.calibration import fit_temperature
 from cass.evaluation.probabilities import probabilities
 from cass.models.checkpoints import load_branch
 from cass.runs.inputs import decode, make_plan
-from cass.training.probing import embed_stored
+from cass.training.stored_embeddings import embed_finite
 from conftest import TINY, write_scans
 
 FAST = {"epochs": 1, "batch_size": 8, "device": "cpu"}
@@ -176,7 +176,7 @@ def logits_of(run: Path, labels: Path, branch: str) -> tuple[torch.Tensor, Any]:
     network = load_branch(run / "checkpoints" / f"{branch}.safetensors")
     images = StoredImages(inputs.images, range(len(inputs.manifest)))
     with torch.no_grad():
-        logits = network.head(torch.from_numpy(embed_stored(network, images, device=torch.device("cpu"))))
+        logits = network.head(torch.from_numpy(embed_finite(network, images, device=torch.device("cpu"))))
     return logits, inputs.manifest.targets
 
 

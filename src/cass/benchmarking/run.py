@@ -106,7 +106,7 @@ def _check_path(path: Path) -> None:
     if path.suffix in (".yaml", ".yml"):
         return
     hint = did_you_mean(str(path), ["speed"])
-    raise ConfigError(f"cass benchmark {path}: that is no .yaml file", hint or "Give the file of a benchmark.")
+    raise ConfigError(f"cass benchmark {path}: not a .yaml file", hint or "Give the file of a benchmark.")
 
 
 def _run(work: Benchmark, steps: list[Step], config: BenchmarkConfig) -> None:

@@ -23,7 +23,7 @@ def write_starting_run(config: PretrainConfig) -> None:
         config: Settings of the pretraining; ``out`` must be free.
 
     Raises:
-        CassError: For anything that the user can mend, in one line.
+        CassError: A setting, the data set, the networks or the output folder cannot be used.
     """
     plan = make_plan(config.data, label_columns=config.label_columns, seed=config.seed)
     inputs = decode(

@@ -108,5 +108,6 @@ def _print_table(cells: Any) -> None:
 
     from rich.console import Console
 
-    typer.echo(cells.title)  # it may be longer than the table is wide
+    if cells.title:
+        typer.echo(cells.title)  # it may be longer than the table is wide
     Console().print(replace(cells, title="").rich())

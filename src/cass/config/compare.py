@@ -13,7 +13,7 @@ from cass.config.verbs import verb
     "compare",
     order=90,
     arguments={"data": "IMAGES"},
-    summary="Pretrain, fine-tune at several label fractions, and evaluate beside no pretraining.",
+    summary="Pretrain, fine-tune at several label fractions, and compare with no pretraining.",
     example="cass compare labels.csv --out runs/compare --epochs 50",
     returns="The results on the test images.",
 )

@@ -16,7 +16,7 @@ from cass.config.verbs import verb
     order=110,
     runner="cass.benchmarking.speed.run:run_benchmark_speed",
     result="SpeedResult",
-    summary="Time pretraining beside the networks alone, the published loop, and lightly's DINO, SimSiam, BYOL.",
+    summary="Time pretraining against the networks alone, the published loop and other methods.",
     example="cass benchmark speed --image-size 98 --json speed.json",
     returns="The times, their ratios, and the conditions of the measurement.",
 )

@@ -100,7 +100,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CollapseVerdict:
     """Whether a branch has collapsed, why, and what to do.
 
     Attributes:
@@ -114,7 +114,7 @@ class Verdict:
     advice: str
 
 
-def verdict(start: Reading, now: Reading, *, chance: float) -> Verdict:
+def verdict(start: Reading, now: Reading, *, chance: float) -> CollapseVerdict:
     """Weigh the measures of a branch against those of its start.
 
     Args:
@@ -153,4 +153,4 @@ def verdict(start: Reading, now: Reading, *, chance: float) -> Verdict:
         if collapsed
         else ""
     )
-    return Verdict(collapsed=collapsed, reason=reason, advice=advice)
+    return CollapseVerdict(collapsed=collapsed, reason=reason, advice=advice)

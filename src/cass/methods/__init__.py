@@ -10,9 +10,4 @@ from cass.methods.base import METHODS, Method, MethodConfig
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["METHODS", "Method", "MethodConfig", "list_methods"]
-
-
-def list_methods() -> list[str]:
-    """Return the names of the pretraining methods, sorted."""
-    return sorted(METHODS)
+__all__ = ["METHODS", "Method", "MethodConfig"]

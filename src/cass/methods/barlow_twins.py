@@ -34,7 +34,14 @@ class BarlowTwinsLearner(Learner):
         self.loss = BarlowTwinsLoss(gather_distributed=TOGETHER)
 
     def forward(self, views: Views) -> Tensor:
-        """Compare the projections of the two views."""
+        """Bring the cross-correlation of the two views' projections close to the identity.
+
+        Args:
+            views: Two views (B, C, S, S) of the same images, in [0, 1].
+
+        Returns:
+            Scalar loss, 0 or more.
+        """
         a, b = (self.projector(self.branch.embed(view)) for view in views)
         loss: Tensor = self.loss(a, b)
         return loss
@@ -42,7 +49,17 @@ class BarlowTwinsLearner(Learner):
 
 @METHODS.register("barlow_twins")
 class BarlowTwins(PerBranch):
-    """Barlow Twins, each branch by itself."""
+    """Barlow Twins, each branch by itself.
+
+    Example:
+        >>> import torch
+        >>> from cass.models.backbones import BackboneSpec, build_branch
+        >>> branch = build_branch(BackboneSpec("test_vit", image_size=32), seed=0)
+        >>> method = BarlowTwins(BarlowTwinsConfig(width=64), {"transformer": branch})
+        >>> views = [torch.rand(4, 3, 32, 32) for _ in range(2)]
+        >>> method(views, torch.arange(4)).loss.shape
+        torch.Size([])
+    """
 
     Config = BarlowTwinsConfig
     learner = BarlowTwinsLearner

@@ -5,6 +5,7 @@ A method knows nothing of Lightning, optimisers, disks or logging; the engine ca
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
@@ -24,16 +25,16 @@ class MethodConfig(Settings):
 
 @dataclass(frozen=True)
 class Optimization:
-    """How a method is optimised where the user leaves it open.
+    """A method's defaults of optimiser and rates.
 
     Attributes:
         optimizer: Optimiser.
         lr: Peak learning rate.
         weight_decay: Weight decay.
         warmup: Share of the steps over which the learning rate rises, in [0, 1).
-        full_steps: Steps from which on the rate is the full one; a shorter run has that share of it.
-        full_batch: Images a step from which on the rate is the full one; smaller batches have the square root
-            of that share.
+        full_steps: Fewest steps for the full rate; the rate of a shorter run is lowered in proportion.
+        full_batch: Fewest images per step for the full rate; that of smaller batches is lowered by the square root
+            of their share.
     """
 
     optimizer: Literal["adam", "adamw"]
@@ -44,11 +45,11 @@ class Optimization:
     full_batch: int = 1
 
     def fitted(self, *, steps: int, batch_size: int) -> Optimization:
-        """Lower the rate for a run of few steps or small batches, which could not mend what a high one breaks.
+        """Lower the rate for a run of few steps or small batches, which could not recover from a high one.
 
         Args:
             steps: Steps of the run, at least 1.
-            batch_size: Images a step.
+            batch_size: Images per step.
 
         Source:
             For batches the square root rule of Malladi et al., On the SDEs and Scaling Rules for Adaptive
@@ -58,7 +59,7 @@ class Optimization:
         return replace(self, lr=self.lr * share)
 
 
-class Method(nn.Module):
+class Method(nn.Module, ABC):
     """A pretraining method.
 
     Args:
@@ -69,9 +70,9 @@ class Method(nn.Module):
         default_views: View recipe where the user names none.
         optimization: Optimiser and rates where the user leaves them open.
         uses_start: Whether :meth:`begin` is to be called before the first step.
-        takes: The choices of branches that it can train.
-        num_views: Views of full size that it takes of an image.
-        takes_small: Whether it takes smaller views besides.
+        takes: The values of ``--branch`` that it can train.
+        num_views: Full-size views per image.
+        takes_small: Whether it also takes smaller views.
     """
 
     Config: ClassVar[type[MethodConfig]] = MethodConfig
@@ -91,14 +92,15 @@ class Method(nn.Module):
         return ""
 
     def begin(self, embeddings: Mapping[str, Tensor], describe: Callable[[], Tensor]) -> None:
-        """Take in what the branches see at their start, in every new and every continued run alike.
+        """Take the branches' embeddings before the first step, in new and resumed runs alike.
 
         Args:
             embeddings: By branch name, (N, D) of all N training images, not augmented.
-            describe: Returns what is seen in them without any network (N, H); see
+            describe: Returns descriptors (N, H) of the same images that need no network; see
                 :func:`cass.transforms.descriptors.gradient_histograms`.
         """
 
+    @abstractmethod
     def forward(self, views: Views, positions: Tensor) -> StepOutput:
         """Compute the loss of one batch.
 
@@ -111,11 +113,10 @@ class Method(nn.Module):
         Returns:
             The scalar loss and what else is worth logging.
         """
-        raise TypeError(f"{type(self).__name__} defines no forward")
 
+    @abstractmethod
     def branches(self) -> dict[str, Branch]:
         """Return what is fine-tuned and exported, by branch name."""
-        raise TypeError(f"{type(self).__name__} defines no branches")
 
     def after_step(self, progress: float) -> None:
         """Do what follows an optimiser step, such as a moving average.

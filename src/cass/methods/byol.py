@@ -1,4 +1,4 @@
-"""BYOL: one view predicts what a moving average of the network sees in the other.
+"""BYOL: one view predicts the moving average's projection of the other.
 
 Source: Grill et al., Bootstrap Your Own Latent, NeurIPS 2020; arXiv 2006.07733.
 """
@@ -37,7 +37,14 @@ class BYOLLearner(Learner):
         self.loss = NegativeCosineSimilarity()
 
     def forward(self, views: Views) -> Tensor:
-        """Compare each view's prediction with the target's projection of the other view."""
+        """Compare each view's prediction with the target's projection of the other view.
+
+        Args:
+            views: Two views (B, C, S, S) of the same images, in [0, 1].
+
+        Returns:
+            Scalar loss in [-1, 1]: the negative cosine similarity.
+        """
         first, second = (self.predictor(self.projector(self.branch.embed(view))) for view in views)
         with torch.no_grad():
             a, b = (self.target_projector(self.target.embed(view)) for view in views)
@@ -54,7 +61,17 @@ class BYOLLearner(Learner):
 
 @METHODS.register("byol")
 class BYOL(PerBranch):
-    """BYOL, each branch by itself."""
+    """BYOL, each branch by itself.
+
+    Example:
+        >>> import torch
+        >>> from cass.models.backbones import BackboneSpec, build_branch
+        >>> branch = build_branch(BackboneSpec("test_vit", image_size=32), seed=0)
+        >>> method = BYOL(BYOLConfig(hidden=64), {"transformer": branch})
+        >>> views = [torch.rand(4, 3, 32, 32) for _ in range(2)]
+        >>> method(views, torch.arange(4)).loss.shape
+        torch.Size([])
+    """
 
     Config = BYOLConfig
     learner = BYOLLearner

@@ -1,7 +1,7 @@
-"""Joint targets: each branch learns to see in a view what both branches together saw in the whole image.
+"""Joint targets: each branch predicts from a view how both branches together embedded the whole image.
 
-The default objective of cass. Its targets are fixed before the first step and spread by construction, so no
-output can be constant and the start is what learning begins from; docs/objective.md has the search behind it.
+The default objective of cass. Its targets are fixed before the first step and spread by construction, so
+constant outputs do not minimise the loss; docs/objective.md has the search behind it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from cass.methods.base import METHODS, Method, MethodConfig, Optimization
 from cass.models.backbones import Branch
 from cass.models.layers import layer_groups
+from cass.models.modes import freeze_batch_norms
 from cass.types import ParamGroup, StepOutput, Views
 
 PENALTIES = tuple(10.0**exponent for exponent in range(-3, 3))
@@ -45,7 +45,7 @@ def cass_loss(first: Tensor, second: Tensor) -> Tensor:
 
 
 def joint_targets(embeddings: Sequence[Tensor], *, width: int, power: float) -> Tensor:
-    """Turn embeddings of the same images, one of each branch, into one target an image.
+    """Turn embeddings of the same images, one of each branch, into one target per image.
 
     Each branch's embeddings are L2-normalised, centred, and scaled to equal variance, so that no branch counts
     more than another; side by side they are turned to their principal axes, whose spreads are then evened out.
@@ -83,7 +83,7 @@ def closed_form_head(embeddings: Tensor, targets: Tensor) -> tuple[Tensor, Tenso
 
     Returns:
         Weight (W, D) and bias (W,) for raw embeddings. The penalty is the one of lowest generalised
-        cross-validation error: with more dimensions than images the unpenalised map fits by heart.
+        cross-validation error: with more dimensions than images the unpenalised map overfits.
 
     Source:
         Golub, Heath & Wahba, Generalized Cross-Validation, Technometrics 1979.
@@ -113,16 +113,29 @@ class CASS(Method):
 
     Before the first step both branches embed every image as it is. Their embeddings together make the targets
     (:func:`joint_targets`), which stay fixed, and each branch's linear head is fitted to them in closed form
-    (:func:`closed_form_head`), so that no random head sends noise through a good start. Then one pass a step:
-    the loss is the published one, with the target in the place of the other branch's output. A branch of random
-    numbers knows nothing to put into a target: only pretrained ones do, and where there is none, gradient
-    histograms of the images are what both branches learn.
+    (:func:`closed_form_head`), so that no random head disturbs pretrained branches. Then one pass per step:
+    the loss is the published one, with the target in the place of the other branch's output. Only pretrained
+    branches make targets: a randomly initialised one has nothing to teach. Where no branch is pretrained, the
+    targets are made of gradient histograms of the images.
 
     Pretrained batch norms keep their statistics, and lower layers learn more slowly.
 
     Args:
         config: Settings.
         branches: ``cnn`` and ``transformer``.
+
+    Example:
+        >>> import torch
+        >>> from cass.models.backbones import BackboneSpec, build_branch
+        >>> nets = {"cnn": "test_resnet", "transformer": "test_vit"}
+        >>> branches = {name: build_branch(BackboneSpec(net, image_size=32), seed=0) for name, net in nets.items()}
+        >>> method = CASS(CASS.Config(width=8), branches)
+        >>> embeddings = {name: torch.randn(6, branch.num_features) for name, branch in branches.items()}
+        >>> method.begin(embeddings, lambda: torch.randn(6, 20))
+        >>> method.targets.shape
+        torch.Size([6, 8])
+        >>> method([torch.rand(4, 3, 32, 32)], torch.arange(4)).loss.shape
+        torch.Size([])
     """
 
     class Config(MethodConfig):
@@ -156,7 +169,7 @@ class CASS(Method):
         )
         for branch in branches.values():
             branch.head = None
-        # Not saved: a run that continues computes them again from the start.
+        # Not saved: a resumed run computes them again.
         self.register_buffer("targets", torch.empty(0, config.width), persistent=False)
 
     def start_note(self) -> str:
@@ -182,7 +195,15 @@ class CASS(Method):
                 head.bias.copy_(bias)
 
     def forward(self, views: Views, positions: Tensor) -> StepOutput:
-        """Pass one view through both branches and compare each with the images' targets."""
+        """Pass one view through both branches and compare each with the images' targets.
+
+        Args:
+            views: One view (B, C, S, S) of the images, in [0, 1].
+            positions: Positions (B,) of the images among the N training images of :meth:`begin`.
+
+        Returns:
+            The scalar loss in [0, 4], the mean over the branches, and each branch's.
+        """
         (view,) = views
         targets = self.targets[positions.to(self.targets.device)]
         losses = {name: cass_loss(self.heads[name](branch.embed(view)), targets) for name, branch in self._nets()}
@@ -194,9 +215,7 @@ class CASS(Method):
         super().train(mode)
         for _, branch in self._nets():
             if branch.spec.weights != "none":
-                for part in branch.modules():
-                    if isinstance(part, _BatchNorm):
-                        part.eval()
+                freeze_batch_norms(branch)
         return self
 
     def branches(self) -> dict[str, Branch]:

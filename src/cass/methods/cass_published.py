@@ -26,6 +26,15 @@ class CASSPublished(Method):
     Args:
         config: Settings.
         branches: ``cnn`` and ``transformer``.
+
+    Example:
+        >>> import torch
+        >>> from cass.models.backbones import BackboneSpec, build_branch
+        >>> nets = {"cnn": "test_resnet", "transformer": "test_vit"}
+        >>> branches = {name: build_branch(BackboneSpec(net, image_size=32), seed=0) for name, net in nets.items()}
+        >>> method = CASSPublished(CASSPublished.Config(width=8), branches)
+        >>> method([torch.rand(4, 3, 32, 32)], torch.arange(4)).loss.shape
+        torch.Size([])
     """
 
     class Config(MethodConfig):
@@ -48,7 +57,15 @@ class CASSPublished(Method):
         self.cnn.head = self.transformer.head = None
 
     def forward(self, views: Views, positions: Tensor) -> StepOutput:
-        """Pass one view through both branches and compare their outputs."""
+        """Pass one view through both branches and compare their outputs.
+
+        Args:
+            views: One view (B, C, S, S) of the images, in [0, 1].
+            positions: Not used.
+
+        Returns:
+            The scalar loss in [0, 4], and the mean norm of each branch's outputs.
+        """
         (view,) = views
         cnn = self.cnn_head(self.cnn.embed(view))  # (B, W)
         transformer = self.transformer_head(self.transformer.embed(view))  # (B, W)

@@ -42,7 +42,14 @@ class DINOLearner(Learner):
         self.loss = DINOLoss(config.width, warmup_teacher_temp=temperature, teacher_temp=temperature)
 
     def forward(self, views: Views) -> Tensor:
-        """Compare what the student sees in every view with what the teacher sees in the other large one."""
+        """Compare the student's output for every view with the teacher's for the other large views.
+
+        Args:
+            views: Two large views (B, C, S, S) of the same images, in [0, 1], then any number of small ones.
+
+        Returns:
+            Scalar loss, 0 or more: the mean cross-entropy over the pairs of views.
+        """
         with torch.no_grad():
             teacher = by_size(lambda images: self.teacher_head(self.teacher.embed(images)), views[:2])
         student = by_size(lambda images: self.head(self.branch.embed(images)), views)
@@ -73,7 +80,17 @@ def _head(branch: Branch, *, width: int) -> DINOProjectionHead:
 
 @METHODS.register("dino")
 class DINO(PerBranch):
-    """DINO with multi-crop, each branch by itself."""
+    """DINO with multi-crop, each branch by itself.
+
+    Example:
+        >>> import torch
+        >>> from cass.models.backbones import BackboneSpec, build_branch
+        >>> branch = build_branch(BackboneSpec("test_vit", image_size=32, args={"dynamic_img_size": True}), seed=0)
+        >>> method = DINO(DINOConfig(width=64), {"transformer": branch})
+        >>> views = [torch.rand(4, 3, side, side) for side in (32, 32, 16)]
+        >>> method(views, torch.arange(4)).loss.shape
+        torch.Size([])
+    """
 
     Config = DINOConfig
     learner = DINOLearner

@@ -33,7 +33,14 @@ class LeJEPALearner(Learner):
         self.loss = LeJEPALoss(config.regularization, gather_distributed=TOGETHER)
 
     def forward(self, views: Views) -> Tensor:
-        """Compare all views with the large ones' mean."""
+        """Compare all views with the large views' mean, and their distribution with an isotropic Gaussian.
+
+        Args:
+            views: Two large views (B, C, S, S) of the same images, in [0, 1], then any number of small ones.
+
+        Returns:
+            Scalar loss, 0 or more.
+        """
         outputs = by_size(lambda images: self.projector(self.branch.embed(images)), views)
         large, rest = torch.stack(outputs[:2]), outputs[2:]
         if not rest:  # without small views the large ones are compared with their mean alone
@@ -45,7 +52,17 @@ class LeJEPALearner(Learner):
 
 @METHODS.register("lejepa")
 class LeJEPA(PerBranch):
-    """LeJEPA with multi-crop, each branch by itself."""
+    """LeJEPA with multi-crop, each branch by itself.
+
+    Example:
+        >>> import torch
+        >>> from cass.models.backbones import BackboneSpec, build_branch
+        >>> branch = build_branch(BackboneSpec("test_vit", image_size=32, args={"dynamic_img_size": True}), seed=0)
+        >>> method = LeJEPA(LeJEPAConfig(), {"transformer": branch})
+        >>> views = [torch.rand(4, 3, side, side) for side in (32, 32, 16)]
+        >>> method(views, torch.arange(4)).loss.shape
+        torch.Size([])
+    """
 
     Config = LeJEPAConfig
     learner = LeJEPALearner

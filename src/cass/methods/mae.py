@@ -1,4 +1,4 @@
-"""MAE: a Transformer sees a quarter of the patches and a small decoder draws the rest.
+"""MAE: a Transformer sees a quarter of the patches and a small decoder reconstructs the rest.
 
 Source: He et al., Masked Autoencoders Are Scalable Vision Learners, CVPR 2022; arXiv 2111.06377.
 """
@@ -39,7 +39,7 @@ class MAEConfig(MethodConfig):
 
 
 class MAELearner(Learner):
-    """A Transformer as encoder, with a decoder; what is drawn are the pixels, normalised patch by patch."""
+    """A Transformer as encoder, with a decoder; it reconstructs the pixels, normalised patch by patch."""
 
     def __init__(self, branch: Branch, config: MAEConfig) -> None:
         super().__init__(branch, config)
@@ -69,7 +69,14 @@ class MAELearner(Learner):
         self.predict = nn.Linear(config.width, self.patch_size**2 * branch.spec.in_chans)
 
     def forward(self, views: Views) -> Tensor:
-        """Draw the hidden patches of one view."""
+        """Reconstruct the hidden patches of one view.
+
+        Args:
+            views: One view (B, C, S, S) of the images, in [0, 1].
+
+        Returns:
+            Scalar loss, 0 or more: the mean squared error of the pixels, normalised patch by patch.
+        """
         (view,) = views
         images = (view - self.branch.mean) / self.branch.std
         prefix = int(self.decoder.num_prefix_tokens)
@@ -93,7 +100,17 @@ class MAELearner(Learner):
 
 @METHODS.register("mae")
 class MAE(PerBranch):
-    """MAE, of a Transformer alone."""
+    """MAE, of a Transformer alone.
+
+    Example:
+        >>> import torch
+        >>> from cass.models.backbones import BackboneSpec, build_branch
+        >>> branch = build_branch(BackboneSpec("test_vit", image_size=32), seed=0)
+        >>> method = MAE(MAEConfig(width=32, depth=1), {"transformer": branch})
+        >>> views = [torch.rand(4, 3, 32, 32)]
+        >>> method(views, torch.arange(4)).loss.shape
+        torch.Size([])
+    """
 
     Config = MAEConfig
     learner = MAELearner

@@ -1,4 +1,4 @@
-"""MoCo v3: one view is told from the other images of the batch as a moving average of the network sees them.
+"""MoCo v3: a view is contrasted with the moving average's embeddings of the other images of the batch.
 
 Source: Chen et al., An Empirical Study of Training Self-Supervised Vision Transformers, ICCV 2021;
 arXiv 2104.02057.
@@ -48,11 +48,20 @@ class MoCoV3Learner(Learner):
         self.follower_projector = frozen_copy(self.projector)
 
     def forward(self, views: Views) -> Tensor:
-        """Contrast each view with the other, both ways."""
+        """Contrast each view with the other, both ways.
+
+        Args:
+            views: Two views (B, C, S, S) of the same images, in [0, 1].
+
+        Returns:
+            Scalar loss, 0 or more.
+        """
         first, second = (self.predictor(self.projector(self.branch.embed(view))) for view in views)
         with torch.no_grad():
             a, b = (self.follower_projector(self.follower.embed(view)) for view in views)
-        return contrast(first, b, self.config.temperature) + contrast(second, a, self.config.temperature)
+        return contrastive_loss(first, b, self.config.temperature) + contrastive_loss(
+            second, a, self.config.temperature
+        )
 
     def after_step(self, progress: float) -> None:
         """Move the second encoder towards the first."""
@@ -62,8 +71,8 @@ class MoCoV3Learner(Learner):
             update_momentum(self.projector, self.follower_projector, momentum)
 
 
-def contrast(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
-    """Tell each query's own key from those of the other images, over all processes.
+def contrastive_loss(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
+    """Contrast each query's own key with those of the other images, over all processes.
 
     Args:
         queries: (B, W).
@@ -84,7 +93,17 @@ def contrast(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
 
 @METHODS.register("mocov3")
 class MoCoV3(PerBranch):
-    """MoCo v3, each branch by itself."""
+    """MoCo v3, each branch by itself.
+
+    Example:
+        >>> import torch
+        >>> from cass.models.backbones import BackboneSpec, build_branch
+        >>> branch = build_branch(BackboneSpec("test_vit", image_size=32), seed=0)
+        >>> method = MoCoV3(MoCoV3Config(hidden=64), {"transformer": branch})
+        >>> views = [torch.rand(4, 3, 32, 32) for _ in range(2)]
+        >>> method(views, torch.arange(4)).loss.shape
+        torch.Size([])
+    """
 
     Config = MoCoV3Config
     learner = MoCoV3Learner

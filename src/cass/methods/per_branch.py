@@ -1,8 +1,9 @@
-"""What methods share that train each branch by itself, the rivals of cass: a learner for each branch."""
+"""What methods share that train each branch by itself: one learner for each branch."""
 
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -20,7 +21,7 @@ TOGETHER = torch.distributed.is_available()
 _FINE = 1_000_000
 
 
-class Learner(nn.Module):
+class Learner(nn.Module, ABC):
     """One branch with its heads and its loss.
 
     Args:
@@ -33,9 +34,16 @@ class Learner(nn.Module):
         self.config = config
         self.branch = branch
 
+    @abstractmethod
     def forward(self, views: Views) -> Tensor:
-        """Compute the scalar loss of views, each (B, C, V, V) in [0, 1], those of full size first."""
-        raise TypeError(f"{type(self).__name__} defines no forward")
+        """Compute the loss of one batch.
+
+        Args:
+            views: (B, C, V, V) in [0, 1] for each view of the same images, those of full size first.
+
+        Returns:
+            Scalar.
+        """
 
     def after_step(self, progress: float) -> None:
         """Do what follows an optimiser step; ``progress`` is the share of the run that is done."""
@@ -68,7 +76,15 @@ class PerBranch(Method):
             self.learners[name] = self.learner(branch, config)
 
     def forward(self, views: Views, positions: Tensor) -> StepOutput:
-        """Add up the branches' losses."""
+        """Add up the branches' losses.
+
+        Args:
+            views: (B, C, V, V) in [0, 1] for each view of the same images, those of full size first.
+            positions: Not used.
+
+        Returns:
+            The scalar loss, the sum over the branches, and each branch's.
+        """
         losses = {name: learner(views) for name, learner in self._learners()}
         logs = {f"{name}_loss": loss.detach() for name, loss in losses.items()}
         return StepOutput(torch.stack(list(losses.values())).sum(), logs)

@@ -1,4 +1,4 @@
-"""SimCLR: the two views of an image are told from those of the other images of the batch.
+"""SimCLR: two views of an image are contrasted with those of the other images of the batch.
 
 Source: Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020;
 arXiv 2002.05709.
@@ -32,7 +32,7 @@ class SimCLRLearner(Learner):
         self.loss = NTXentLoss(config.temperature, gather_distributed=TOGETHER)
 
     def forward(self, views: Views) -> Tensor:
-        """Contrast the projections of the two views."""
+        """Contrast the projections of two views, each (B, C, S, S) in [0, 1]; returns a scalar, 0 or more."""
         a, b = (self.projector(self.branch.embed(view)) for view in views)
         loss: Tensor = self.loss(a, b)
         return loss
@@ -40,7 +40,17 @@ class SimCLRLearner(Learner):
 
 @METHODS.register("simclr")
 class SimCLR(PerBranch):
-    """SimCLR, each branch by itself."""
+    """SimCLR, each branch by itself.
+
+    Example:
+        >>> import torch
+        >>> from cass.models.backbones import BackboneSpec, build_branch
+        >>> branch = build_branch(BackboneSpec("test_vit", image_size=32), seed=0)
+        >>> method = SimCLR(SimCLRConfig(), {"transformer": branch})
+        >>> views = [torch.rand(4, 3, 32, 32) for _ in range(2)]
+        >>> method(views, torch.arange(4)).loss.shape
+        torch.Size([])
+    """
 
     Config = SimCLRConfig
     learner = SimCLRLearner

@@ -32,7 +32,14 @@ class SimSiamLearner(Learner):
         self.loss = NegativeCosineSimilarity()
 
     def forward(self, views: Views) -> Tensor:
-        """Compare each view's prediction with the other's projection."""
+        """Compare each view's prediction with the other's projection.
+
+        Args:
+            views: Two views (B, C, S, S) of the same images, in [0, 1].
+
+        Returns:
+            Scalar loss in [-1, 1]: the negative cosine similarity.
+        """
         a, b = (self.projector(self.branch.embed(view)) for view in views)
         loss: Tensor = (self.loss(self.predictor(a), b.detach()) + self.loss(self.predictor(b), a.detach())) / 2
         return loss
@@ -40,7 +47,17 @@ class SimSiamLearner(Learner):
 
 @METHODS.register("simsiam")
 class SimSiam(PerBranch):
-    """SimSiam, each branch by itself."""
+    """SimSiam, each branch by itself.
+
+    Example:
+        >>> import torch
+        >>> from cass.models.backbones import BackboneSpec, build_branch
+        >>> branch = build_branch(BackboneSpec("test_vit", image_size=32), seed=0)
+        >>> method = SimSiam(SimSiamConfig(width=64), {"transformer": branch})
+        >>> views = [torch.rand(4, 3, 32, 32) for _ in range(2)]
+        >>> method(views, torch.arange(4)).loss.shape
+        torch.Size([])
+    """
 
     Config = SimSiamConfig
     learner = SimSiamLearner

@@ -51,7 +51,14 @@ class SwAVLearner(Learner):
         self.register_buffer("filled", torch.zeros((), dtype=torch.long))
 
     def forward(self, views: Views) -> Tensor:
-        """Predict from every view the large views' assignments."""
+        """Predict from every view the large views' assignments to the prototypes.
+
+        Args:
+            views: Two large views (B, C, S, S) of the same images, in [0, 1], then any number of small ones.
+
+        Returns:
+            Scalar loss, 0 or more: the mean cross-entropy over the pairs of views.
+        """
         outputs = by_size(lambda images: self.projector(self.branch.embed(images)), views)
         projections = [F.normalize(output.float(), dim=1) for output in outputs]
         scores: list[Any] = [self.prototypes(projection) for projection in projections]
@@ -78,7 +85,17 @@ class SwAVLearner(Learner):
 
 @METHODS.register("swav")
 class SwAV(PerBranch):
-    """SwAV with multi-crop, each branch by itself."""
+    """SwAV with multi-crop, each branch by itself.
+
+    Example:
+        >>> import torch
+        >>> from cass.models.backbones import BackboneSpec, build_branch
+        >>> branch = build_branch(BackboneSpec("test_vit", image_size=32, args={"dynamic_img_size": True}), seed=0)
+        >>> method = SwAV(SwAVConfig(prototypes=16), {"transformer": branch})
+        >>> views = [torch.rand(4, 3, side, side) for side in (32, 32, 16)]
+        >>> method(views, torch.arange(4)).loss.shape
+        torch.Size([])
+    """
 
     Config = SwAVConfig
     learner = SwAVLearner

@@ -33,7 +33,14 @@ class VICRegLearner(Learner):
         self.loss = VICRegLoss(gather_distributed=TOGETHER)
 
     def forward(self, views: Views) -> Tensor:
-        """Compare the projections of the two views."""
+        """Pull the projections of the two views together, and keep their variance and decorrelation.
+
+        Args:
+            views: Two views (B, C, S, S) of the same images, in [0, 1].
+
+        Returns:
+            Scalar loss, 0 or more.
+        """
         a, b = (self.projector(self.branch.embed(view)) for view in views)
         loss: Tensor = self.loss(a, b)
         return loss
@@ -41,7 +48,17 @@ class VICRegLearner(Learner):
 
 @METHODS.register("vicreg")
 class VICReg(PerBranch):
-    """VICReg, each branch by itself."""
+    """VICReg, each branch by itself.
+
+    Example:
+        >>> import torch
+        >>> from cass.models.backbones import BackboneSpec, build_branch
+        >>> branch = build_branch(BackboneSpec("test_vit", image_size=32), seed=0)
+        >>> method = VICReg(VICRegConfig(width=64), {"transformer": branch})
+        >>> views = [torch.rand(4, 3, 32, 32) for _ in range(2)]
+        >>> method(views, torch.arange(4)).loss.shape
+        torch.Size([])
+    """
 
     Config = VICRegConfig
     learner = VICRegLearner

@@ -13,16 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from cass.errors import ModelError, did_you_mean
+from cass.models.modes import evaluation_mode
 from cass.models.weights import classifier_width, weight_file
 
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """Which network a branch is and where it starts.
+    """Which network a branch is and its initial weights.
 
     Attributes:
         name: timm model name.
-        weights: ``imagenet`` (timm's own, downloaded), ``none`` (random), or a safetensors file or its folder.
+        weights: ``imagenet`` (timm's own, downloaded), ``none`` (random initialisation), or a
+            safetensors file or its folder.
         image_size: Side of the square input, in pixels.
         in_chans: Channels of the input.
         args: Further keyword arguments of ``timm.create_model``.
@@ -86,7 +88,7 @@ class Branch(nn.Module):
         """Compute activations a second time in the backward pass instead of keeping them.
 
         Raises:
-            ModelError: Where timm offers that not for this network.
+            ModelError: Where timm does not offer it for this network.
         """
         try:
             self.backbone.set_grad_checkpointing(True)  # type: ignore[operator]
@@ -126,11 +128,11 @@ def build_branch(spec: BackboneSpec, *, seed: int) -> Branch:
 
     Args:
         spec: Name, start and input of the network.
-        seed: Seed of the random numbers that the network starts from; torch's own generator is left alone.
+        seed: Seed of the random initialisation; torch's global generator is not changed.
 
     Returns:
         The branch, with the classifier that its weights bring as its head, else none; normalised as the
-        weights were trained, or with mean and spread 0.5 for random numbers.
+        weights were trained, or with mean and standard deviation 0.5 for random initialisation.
 
     Raises:
         ModelError: For an unknown name, weights that are missing or do not fit, an image size that the
@@ -189,8 +191,8 @@ def _creation_error(spec: BackboneSpec, error: Exception) -> ModelError:
     reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
     if spec.weights == "imagenet":
         return ModelError(
-            f"The ImageNet weights of {spec.name!r} could not be had ({type(error).__name__})",
-            f"Without internet, pass {spec.option}-weights FILE.safetensors, or none for a random start.",
+            f"The ImageNet weights of {spec.name!r} could not be downloaded ({type(error).__name__})",
+            f"Without internet, pass {spec.option}-weights FILE.safetensors, or none for random initialisation.",
         )
     if spec.weights != "none":
         return ModelError(
@@ -228,10 +230,8 @@ def _check_patch_size(network: Any, spec: BackboneSpec) -> None:
 
 def _probe(network: Any, spec: BackboneSpec) -> int:
     """Run one blank image through the network: its embedding's width, or why the size does not do."""
-    was_training = network.training
-    network.eval()
     try:
-        with torch.no_grad():
+        with evaluation_mode(network), torch.no_grad():
             embedding = network(torch.zeros(1, spec.in_chans, spec.image_size, spec.image_size))
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
@@ -239,8 +239,6 @@ def _probe(network: Any, spec: BackboneSpec) -> int:
             f"{spec.option} {spec.name!r} cannot take images of {spec.image_size} px: {reason}",
             "Choose another --image-size.",
         ) from None
-    finally:
-        network.train(was_training)
     if embedding.ndim != 2:
         raise ModelError(
             f"{spec.option} {spec.name!r} does not pool its features into one embedding",

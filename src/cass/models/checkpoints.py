@@ -73,7 +73,9 @@ def load_branch(path: Path) -> Branch:
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read ({error})", "Run the step that writes it again.") from None
     if header.get("format") != FORMAT:
-        raise ModelError(f"{path} is no branch that cass saved", "Pass a run folder of cass pretrain or finetune.")
+        raise ModelError(
+            f"{path} is not a branch saved by cass", "Pass a run folder of cass pretrain or finetune."
+        )
     spec = BackboneSpec(
         name=header["name"],
         image_size=header["image_size"],

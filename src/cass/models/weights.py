@@ -20,7 +20,7 @@ def weight_file(path: Path, *, option: str) -> Path:
         The file.
 
     Raises:
-        ModelError: Where there is none, there are several, or it is no safetensors file.
+        ModelError: Where there is none, there are several, or it is not a safetensors file.
     """
     if path.is_dir():
         found = sorted(path.glob("*.safetensors"))
@@ -47,14 +47,14 @@ def keys(path: Path, *, option: str = "weights") -> dict[str, tuple[int, ...]]:
         Shape by name.
 
     Raises:
-        ModelError: Where the file is no safetensors file.
+        ModelError: Where it is not a safetensors file.
     """
     try:
         with safe_open(path, framework="pt") as tensors:
             return {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ModelError(
-            f"{option} {path} is no safetensors file ({error})",
+            f"{option} {path} is not a safetensors file ({error})",
             "Save the weights with safetensors; cass does not unpickle files.",
         ) from None
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from itertools import islice
 
-NAMED = 20
-"""Most files that a line names."""
+from cass.errors import MOST_NAMED
 
 
 def unreadable_files(names: Collection[str]) -> str:
@@ -20,5 +19,5 @@ def unreadable_files(names: Collection[str]) -> str:
     """
     if not names:
         return ""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"; {len(names)} unreadable: {', '.join(islice(names, NAMED))}{more}"
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"; {len(names)} unreadable: {', '.join(islice(names, MOST_NAMED))}{more}"

@@ -16,10 +16,12 @@ from torch import Tensor
 from cass.config.shared import ComputeSettings
 from cass.data.store.store import ImageStore, check_corrupt
 from cass.data.store.stream import DecodedChunk, chunk_images, stored_images, stream_images
-from cass.errors import OutputError
+from cass.errors import MOST_NAMED, OutputError
 from cass.hardware import torch_device
 from cass.models.backbones import BackboneSpec, Branch
 from cass.models.checkpoints import load_branch
+from cass.models.embedding import Output, embed_batch
+from cass.models.modes import evaluation_mode
 from cass.runs.folder import branch_files
 from cass.types import BRANCHES
 
@@ -27,9 +29,6 @@ log = logging.getLogger("cass")
 
 SPAN = 4096
 """Images whose outputs are handed over together."""
-
-NAMED = 20
-"""Most unreadable images that are named one by one."""
 
 
 @dataclass
@@ -80,7 +79,7 @@ def infer(
     *,
     settings: ComputeSettings,
     batch_size: int,
-    output: Callable[[Branch, Tensor], Tensor],
+    output: Output,
     stored: ImageStore | None = None,
     spans: Iterable[range] | None = None,
     known_corrupt: dict[int, str] | None = None,
@@ -93,7 +92,7 @@ def infer(
     Args:
         root: Folder that the names are relative to.
         names: Names of all N images.
-        branches: The branches by name; all take images of one size.
+        branches: The branches by name; all take images of one size. Their modes are restored.
         settings: Where to compute.
         batch_size: Images at a time.
         output: Function of a branch and images (B, C, S, S) that returns (B, W).
@@ -111,13 +110,13 @@ def infer(
     device = torch_device(settings)
     spec = next(iter(branches.values())).spec
     for branch in branches.values():
-        branch.to(device).to(memory_format=torch.channels_last).eval()
+        branch.to(device).to(memory_format=torch.channels_last)
     wanted = spans_of(len(names)) if spans is None else list(spans)
     size = chunk_images(spec.image_size, spec.in_chans, batch_size=batch_size)  # images decoded at a time
     pieces = (span[first : first + size] for span in wanted for first in range(0, len(span), size))
     images = stored_images(stored, pieces) if stored is not None else _streamed(root, names, pieces, spec=spec)
     corrupt = dict(known_corrupt or {})
-    with closing(images):
+    with closing(images), evaluation_mode(*branches.values()):
         for span in wanted:
             chunk = Chunk(span)
             passed: list[dict[str, Tensor]] = []
@@ -127,7 +126,10 @@ def infer(
                 chunk.corrupt |= decoded.corrupt
                 chunk.names += [names[row] for row in decoded.good()]
                 for batch in decoded.batches(batch_size):
-                    passed.append(_outputs(batch.to(device), branches, output))
+                    shown = batch.to(device)
+                    passed.append(
+                        {name: embed_batch(branch, shown, output=output) for name, branch in branches.items()}
+                    )
                     on_images(len(batch))
                 on_images(len(decoded.corrupt))
             if chunk.names:
@@ -142,20 +144,12 @@ def _streamed(
     return stream_images(lambda row: root / names[row], pieces, image_size=spec.image_size, in_chans=spec.in_chans)
 
 
-@torch.inference_mode()
-def _outputs(
-    images: Tensor, branches: dict[str, Branch], output: Callable[[Branch, Tensor], Tensor]
-) -> dict[str, Tensor]:
-    """Pass one batch (B, C, S, S) through every branch; returns (B, W) floats on the CPU by branch name."""
-    return {name: output(branch, images).float().cpu() for name, branch in branches.items()}
-
-
 def _note(fresh: dict[int, str], corrupt: dict[int, str], names: Sequence[str]) -> None:
     """Add unreadable images to those known, name the first of them, and stop where they are too many."""
     for row, reason in sorted(fresh.items()):
         corrupt[row] = reason
-        if len(corrupt) <= NAMED:
+        if len(corrupt) <= MOST_NAMED:
             log.warning("Skipped %s: %s", names[row], reason)
-        elif len(corrupt) == NAMED + 1:
+        elif len(corrupt) == MOST_NAMED + 1:
             log.warning("Further images that cannot be read are only counted.")
     check_corrupt(corrupt, total=len(names), names=names)

@@ -1,4 +1,4 @@
-"""The run folder of ``cass pretrain``: claimed before the run, continued from, written at its beginning."""
+"""The run folder of ``cass pretrain``: checked, read when a run resumes, written at its beginning."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def claim_folder(config: PretrainConfig) -> None:
 
 
 def earlier_splits(config: PretrainConfig) -> dict[str, Split] | None:
-    """Return the splits by content digest of the run that continues; None for a new run."""
+    """Return the splits by content digest of the resumed run; None for a new run."""
     path = config.out / SPLITS_FILE
     return read_splits(path) if path.is_file() else None
 
 
 def earlier_batch_size(config: PretrainConfig) -> int | None:
-    """Return the batch size that the run that continues has settled on; None for a new run."""
+    """Return the batch size of the resumed run; None for a new run."""
     path = config.out / RESOLVED
     if not config.resume or not path.is_file():
         return None
@@ -75,7 +75,7 @@ def earlier_batch_size(config: PretrainConfig) -> int | None:
 
 
 def earlier_checkpoint(config: PretrainConfig) -> Path | None:
-    """Return the checkpoint of the last finished epoch of the run that continues; None for a new run."""
+    """Return the checkpoint of the last finished epoch of the resumed run; None for a new run."""
     path = config.out / CHECKPOINTS / LAST
     return path if config.resume and path.is_file() else None
 
@@ -86,7 +86,7 @@ def write_beginning(config: PretrainConfig, plan: Plan, resolved: dict[str, Any]
     Args:
         config: Settings of the run.
         plan: The data set with its splits.
-        resolved: What the settings left open and the run has settled, such as the batch size.
+        resolved: What the settings left open, resolved, such as the batch size.
     """
     config.out.mkdir(parents=True, exist_ok=True)
     write_start(config.out, config)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from torch import Tensor
 
 from cass.config.embed import EmbedConfig
 from cass.config.predict import PredictConfig
@@ -21,10 +20,11 @@ from cass.data.store.stream import fitted_image
 from cass.errors import OutputError
 from cass.files import whole_file
 from cass.models.backbones import BackboneSpec, Branch
+from cass.models.embedding import Output
 from cass.progress import ImageProgress
 from cass.runs.folder import branch_files, check_free
 from cass.runs.inference import Chunk, infer
-from cass.runs.shards import JOB, Shards, cannot_write, holds_shards, open_shards
+from cass.runs.shards import JOB_FILE, Shards, cannot_write, holds_shards, open_shards
 
 FILES = (".parquet", ".csv")
 
@@ -81,7 +81,7 @@ def choose_target(out: Path, *, files: Sequence[str], resume: bool) -> Target:
         )
     target = Target(out, out.with_name(f".{out.name}.parts") if suffix in FILES else out)
     if not target.is_file:
-        if out.is_dir() and (out / JOB).is_file():
+        if out.is_dir() and (out / JOB_FILE).is_file():
             if holds_shards(out) and not resume:
                 raise OutputError(
                     f"The output folder {out} holds earlier work",
@@ -109,7 +109,7 @@ def write_rows(
     command: str,
     config: EmbedConfig | PredictConfig,
     branches: dict[str, Branch],
-    output: Callable[[Branch, Tensor], Tensor],
+    output: Output,
     schema: Any,
     tabulate: Callable[[Chunk], Any],
 ) -> Written:
@@ -198,7 +198,7 @@ def _forget_repaired(shards: Shards, root: Path, names: Sequence[str], *, spec: 
 def _remove_unused(folder: Path) -> None:
     """Remove the working folder where it holds no shard to continue from."""
     if not holds_shards(folder):
-        (folder / JOB).unlink(missing_ok=True)
+        (folder / JOB_FILE).unlink(missing_ok=True)
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 

@@ -17,7 +17,7 @@ from cass.files import remove_partials, whole_file, write_json
 SHARD_ROWS = 4096
 """Rows of the image list that one shard covers: shard k those from ``k * SHARD_ROWS`` on."""
 
-JOB = "_job.json"  # readers of Parquet folders pass over names that begin with _ or .
+JOB_FILE = "_job.json"  # readers of Parquet folders pass over names that begin with _ or .
 SHARD_FORMAT = "cass-shards-1"
 _CORRUPT = b"cass.corrupt"
 _WORDS = {
@@ -153,7 +153,7 @@ def open_shards(folder: Path, job: dict[str, Any], *, schema: Any, resume: bool)
         return shards
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / JOB, job)
+        write_json(folder / JOB_FILE, job)
     except OSError as error:
         raise cannot_write(folder, error) from None
     return shards
@@ -161,17 +161,19 @@ def open_shards(folder: Path, job: dict[str, Any], *, schema: Any, resume: bool)
 
 def holds_shards(folder: Path) -> bool:
     """Whether there is anything in a folder that is worth keeping: a job that has not begun is not."""
-    return folder.is_dir() and any(path.name != JOB and not path.name.startswith(".") for path in folder.iterdir())
+    return folder.is_dir() and any(
+        path.name != JOB_FILE and not path.name.startswith(".") for path in folder.iterdir()
+    )
 
 
 def _check_same(folder: Path, job: dict[str, Any]) -> None:
     """Refuse to mix shards of two jobs."""
     try:
-        before = json.loads((folder / JOB).read_text(encoding="utf-8"))
+        before = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
         before.keys()
     except (OSError, ValueError, AttributeError):
         raise OutputError(
-            f"{folder} holds no work of cass that can be continued (no {JOB})",
+            f"{folder} holds no work of cass that can be continued (no {JOB_FILE})",
             "Choose another --out, or empty the folder.",
         ) from None
     for name, word in _WORDS.items():
@@ -190,5 +192,5 @@ def _corrupt_rows(schema: Any) -> dict[int, str]:
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """Say why a file could not be written, and that nothing is lost."""
     return OutputError(
-        f"{path} cannot be written ({error.strerror or error})", "Mend that and continue with --resume."
+        f"{path} cannot be written ({error.strerror or error})", "Fix the cause and continue with --resume."
     )

@@ -1,4 +1,4 @@
-"""Weight averaging over the end of a run: Lightning's callback, told when to take a sample."""
+"""Weight averaging over the last epochs of a run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class EpochAveraging(WeightAveraging):
         return epoch_idx is not None and epoch_idx >= self.first_epoch
 
     def apply(self, module: pl.LightningModule) -> None:
-        """Put the average into the module, also where a run that continues has no epoch left to train."""
+        """Put the average into the module, also where a resumed run has no epoch left to train."""
         self._copy_average_to_current(module)
 
 

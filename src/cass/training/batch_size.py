@@ -21,14 +21,14 @@ CPU_BATCH = 16  # more are no faster on a processor, and the published recipe ha
 def settle_batch_size(
     config: PretrainConfig, method: Method, *, num_views: int, images: int, earlier: int | None
 ) -> int:
-    """Settle the images per step, or take what the run that continues has settled on.
+    """Resolve the batch size; a resumed run keeps its own.
 
     Args:
         config: Settings of the run.
         method: What is trained; its weights and statistics are left as they were.
         num_views: Views of an image.
         images: Number of training images.
-        earlier: The batch size of the run that continues; None for a new run.
+        earlier: The batch size of the resumed run; None for a new run.
 
     Returns:
         Images per step, over all processes.

@@ -1,4 +1,4 @@
-"""torch.compile where it pays: tried in long runs, kept where a step is measured to be faster."""
+"""torch.compile, tried in long runs and kept if a step is measured to be faster."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CompileTrial(pl.Callback):
         self._trying = False
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Compile now where that is settled, by the user or by the run that continues."""
+        """Compile now if the user or the resumed run has decided so."""
         if self.state == "compiled":
             _compile(module)
 
@@ -72,7 +72,7 @@ class CompileTrial(pl.Callback):
         self.state = "compiled" if gain >= LEAST_GAIN else "plain"
         if self.state == "plain":
             _restore(module)
-        kept = "the run goes on compiled" if self.state == "compiled" else "the run goes on without"
+        kept = "continuing with compiled networks" if self.state == "compiled" else "continuing without compiling"
         log.info("A compiled step is %.2f times as fast: %s.", gain, kept)
 
     def state_dict(self) -> dict[str, Any]:

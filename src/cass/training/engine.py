@@ -19,7 +19,7 @@ from cass.hardware import accelerator, keep_freed_memory, precision
 from cass.training.compiling import CompileTrial
 
 _LAUNCHER = "lightning.fabric.strategies.launchers.subprocess_script"
-_GO_ON = "Mend what ended it (often memory), then continue from the last finished epoch with --resume."
+_GO_ON = "Fix the cause (often memory), then continue from the last finished epoch with --resume."
 
 
 class Interrupted(KeyboardInterrupt):
@@ -51,7 +51,7 @@ def fit(
 
     Raises:
         Interrupted: Where the user stopped the run.
-        CassError: Where the memory does not suffice, or another process of the run ended.
+        CassError: Where memory runs out, or another process of the run ended.
     """
     gpu = accelerator(settings.device) == "cuda"
     several = devices * nodes > 1
@@ -79,7 +79,7 @@ def fit(
         try:
             trainer.fit(module, ckpt_path=None if resume_from is None else str(resume_from), weights_only=True)
         except (KeyboardInterrupt, SystemExit) as error:
-            # Lightning answers Ctrl-C by leaving the process; the user should be told how to go on instead.
+            # Lightning answers Ctrl-C by ending the process; the user should be told how to continue instead.
             raise Interrupted from error
         if trainer.interrupted:
             raise Interrupted
@@ -87,7 +87,7 @@ def fit(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back what Lightning says to developers, and say in cass's words that a process has ended."""
+    """Hide Lightning's messages to developers, and report in one line that a process has ended."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
     launcher = logging.getLogger(_LAUNCHER)
@@ -102,7 +102,7 @@ def _quiet() -> Iterator[None]:
 
 
 class _ChildEnded(logging.Handler):
-    """Lightning ends the whole job where one of its processes ended, and says so in this log only."""
+    """Lightning ends the whole job if one of its processes ended, and says so in this log only."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if "terminated with code" in record.getMessage():
@@ -111,12 +111,12 @@ class _ChildEnded(logging.Handler):
 
 @contextmanager
 def _plain_errors(*, several: bool) -> Iterator[None]:
-    """Turn what torch raises where memory or a fellow process is gone into one line."""
+    """Turn torch's errors about memory and lost processes into one line."""
     try:
         yield
     except torch.OutOfMemoryError:
         raise CassError(
-            "The GPU's memory does not suffice",
+            "The GPU is out of memory",
             "Halve --batch-size, or double --accumulate, which computes the same step in smaller parts; "
             "--gradient-checkpointing saves more.",
         ) from None

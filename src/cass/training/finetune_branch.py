@@ -22,7 +22,8 @@ from cass.hardware import torch_device
 from cass.models.backbones import Branch
 from cass.training.finetune_fit import train_from_probe
 from cass.training.finetune_module import FinetuneModule, choose_balance
-from cass.training.probing import embed_stored, fold_temperature, probe_head
+from cass.training.probing import fold_temperature, probe_head
+from cass.training.stored_embeddings import embed_finite
 from cass.transforms.recipes import RECIPES
 from cass.transforms.views import build_views
 from cass.types import BranchName, Task
@@ -101,7 +102,7 @@ def tune_branch(
     Raises:
         ModelError: The embeddings are not finite.
         Interrupted: The user stopped the run.
-        CassError: The memory does not suffice.
+        CassError: Memory runs out.
     """
     start = _probe_branch(config, branch, name, data=data, fresh=fresh)
     rows, logits = [start.row], start.logits
@@ -109,7 +110,7 @@ def tune_branch(
         rows += train_from_probe(config, start.module, name, probe_loss=start.row["val/loss"], folder=folder)
     chosen = min(rows, key=lambda row: row["val/loss"])  # of equal ones the earliest
     if chosen["epoch"] != PROBE:
-        logits = _logits(branch.head, embed_stored(branch, data.validation, device=torch_device(config)))
+        logits = _logits(branch.head, embed_finite(branch, data.validation, device=torch_device(config)))
     temperature = fit_temperature(logits.numpy(), data.validation.labels, task=data.task)
     head: Any = branch.head
     fold_temperature(head, temperature.value)
@@ -159,7 +160,7 @@ def _probe_branch(
         log.info("Labels that occur together cannot be drawn equally often: classes are weighted instead.")
     started = time.monotonic()
     device = torch_device(config)
-    embeddings, held = (embed_stored(branch, part, device=device) for part in (data.train, data.validation))
+    embeddings, held = (embed_finite(branch, part, device=device) for part in (data.train, data.validation))
     branch.head, probe = probe_head(embeddings, labels, held, held_labels, task=data.task, weights=balance.weights)
     module = FinetuneModule(
         branch,

@@ -34,7 +34,7 @@ def train_from_probe(
 
     Raises:
         Interrupted: The user stopped the run.
-        CassError: The memory does not suffice.
+        CassError: Memory runs out.
     """
     branch = module.branch
     before = copy.deepcopy(branch.state_dict())

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import Tensor
 
 from cass.config.finetune import TuneSettings
 from cass.data.store.dataset import Batch, EpochBatches, StoredImages, in_order, to_images, train_loader
@@ -21,9 +20,10 @@ from cass.evaluation.probe import log_loss
 from cass.hardware import accelerator, workers
 from cass.models.backbones import Branch
 from cass.models.layers import layer_groups
+from cass.models.modes import freeze_batch_norms
 from cass.seeds import derive_seed
-from cass.training.batches import BatchModule
 from cass.training.losses import class_weights, classification_loss
+from cass.training.modules import BatchModule
 from cass.training.optim import build_optimizer
 from cass.training.rates import freeze_last_layers, warm_cosine_schedule
 from cass.transforms.views import MakeViews
@@ -54,7 +54,7 @@ class Balance:
 
 
 def choose_balance(settings: TuneSettings, targets: NDArray[np.uint8], *, task: Task) -> Balance:
-    """Settle how classes are balanced.
+    """Choose how classes are balanced.
 
     Args:
         settings: Settings of fine-tuning.
@@ -89,9 +89,12 @@ class FinetuneModule(BatchModule):
         images: The labelled training images.
         validation: The labelled validation images.
         make_views: The augmentation of the training images.
-        fresh: Whether the backbone held random numbers before any pretraining: then all layers learn at one
-            rate, batch normalisation uses each batch, and the head is to start from small random numbers
+        fresh: Whether the backbone was randomly initialised before any pretraining: then all layers learn at
+            one rate, batch normalisation uses each batch, and the head is to start from small random weights
             (:meth:`reset_head`).
+
+    Raises:
+        ModelError: Where timm has no gradient checkpointing for the network, and it is asked for.
     """
 
     def __init__(
@@ -118,12 +121,13 @@ class FinetuneModule(BatchModule):
         self._outputs: list[tuple[Tensor, Tensor]] = []
         self._drawn = 0
         freeze_last_layers(branch, tuned_share=settings.tuned_share)
+        if settings.gradient_checkpointing:
+            branch.checkpoint_gradients()
 
     def reset_head(self) -> None:
-        """Give the head small random numbers, as timm does.
+        """Initialise the head with small random weights, as timm does.
 
-        A probe of features of little spread has weights in the hundreds, which a network that learns does not
-        survive.
+        A probe of features of little spread has weights in the hundreds, from which training diverges.
         """
         draw = torch.Generator().manual_seed(derive_seed(self.settings.seed, "head"))
         with torch.no_grad():
@@ -157,14 +161,12 @@ class FinetuneModule(BatchModule):
         super().on_train_epoch_start()
         self._drawn = 0
         self.branch.train()
-        for part in self.branch.backbone.modules():
-            # A handful of labels moves the running statistics away from what pretraining saw; they stay.
-            if isinstance(part, _BatchNorm) and (not self.fresh or _frozen(part)):
-                part.eval()
+        # A handful of labels moves the running statistics away from what pretraining saw; they stay.
+        freeze_batch_norms(self.branch.backbone, only_untrained=self.fresh)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Compute the mean loss of one batch."""
-        # An image that comes twice an epoch is augmented anew: its random numbers are those of the draw.
+        # An image that comes twice per epoch is augmented differently: random numbers belong to the draw.
         draws = torch.arange(self._drawn, self._drawn + len(batch.rows))
         self._drawn += len(batch.rows)
         (view, *_more) = self.views(batch, items=draws)
@@ -196,9 +198,9 @@ class FinetuneModule(BatchModule):
 
         Returns:
             ``loss``, the mean log loss at the temperature that :func:`cass.evaluation.calibration.fit_temperature`
-            finds, which is that of what would be saved; and ``balanced_accuracy``. The training loss would hang
-            on how confident a network is, which the temperature mends, and on the few images of the rarest
-            class.
+            finds, which is that of what would be saved; and ``balanced_accuracy``. The training loss would
+            depend on how confident a network is, which the temperature corrects, and on the few images of the
+            rarest class.
         """
         values, truth = logits.cpu().numpy(), targets.cpu().numpy().astype("uint8")
         temperature = fit_temperature(values, truth, task=self.task).value
@@ -233,8 +235,3 @@ class FinetuneModule(BatchModule):
             optimizer, steps=int(self.trainer.estimated_stepping_batches), warmup=self.settings.warmup
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def _frozen(part: nn.Module) -> bool:
-    states = [parameter.requires_grad for parameter in part.parameters()]
-    return bool(states) and not any(states)

@@ -38,13 +38,13 @@ def build_optimizer(name: str, groups: Sequence[ParamGroup], *, lr: float, weigh
 
 
 def cosine_schedule(optimizer: Optimizer, *, half_period: int) -> CosineAnnealingLR:
-    """Let the learning rate fall along a cosine from its peak to zero in ``half_period`` steps.
+    """Decay the learning rate along a cosine from its peak to zero in ``half_period`` steps.
 
     Args:
         optimizer: The optimiser.
         half_period: Steps from the peak to zero, at least 1; after them the rate rises again.
 
     Returns:
-        A schedule to be advanced once a step.
+        A schedule to advance once per step.
     """
     return CosineAnnealingLR(optimizer, T_max=half_period)

@@ -24,11 +24,11 @@ from cass.seeds import derive_seed
 from cass.training.averaging import EpochAveraging, first_averaged_epoch
 from cass.training.batch_size import settle_batch_size
 from cass.training.engine import fit
-from cass.training.pretrain_module import PretrainModule, optimization
-from cass.training.probing import describe_stored, embed_stored
+from cass.training.modules import PretrainModule, optimization
 from cass.training.ranks import devices_of, local_device, nodes_of, world_size
 from cass.training.run_progress import RunProgress
 from cass.training.start import describe_start, start_branch, uses_image_statistics
+from cass.training.stored_embeddings import describe_stored, embed_finite
 from cass.training.watch import CollapseWatch
 from cass.transforms.recipes import RECIPES, fit_recipe
 from cass.transforms.views import MakeViews, build_views
@@ -37,8 +37,8 @@ from cass.types import BranchName
 log = logging.getLogger("cass")
 
 _GENTLE = (
-    "Few steps or small batches: the learning rate is lowered to %.2g, from %.2g, so as not to damage the start. "
-    "More --epochs learn more."
+    "Few steps or small batches: the learning rate is lowered from %.2g to %.2g, to protect the pretrained "
+    "weights. Training for more --epochs gives better features."
 )
 
 
@@ -52,7 +52,7 @@ class Pretraining:
         make_views: The augmentation.
         watched_views: The augmentation that the collapse watch uses.
         batch_size: Images per step, over all processes.
-        resolved: What the settings left open and is settled now: batch size, processes, optimiser and rates.
+        resolved: What the settings left open, resolved: batch size, processes, optimiser and rates.
     """
 
     method: Method
@@ -88,7 +88,7 @@ def prepare_pretraining(
     Raises:
         ConfigError: The method takes other views, has no such setting, or a step is too small to be shared.
         ModelError: A network or its weights are not available or do not fit.
-        CassError: The GPU's memory does not suffice for 8 images.
+        CassError: Not even 8 images fit into the GPU's memory.
     """
     images = StoredImages(store, rows)
     recipe = fit_recipe(
@@ -105,13 +105,13 @@ def prepare_pretraining(
     )
     how = optimization(config, method, batch_size=batch_size, images=len(images))
     if how.lr < method.optimization.lr and config.lr is None:
-        log.info(_GENTLE, how.lr, method.optimization.lr)
+        log.info(_GENTLE, method.optimization.lr, how.lr)
     make_views = build_views(recipe, tile=tile_of(method))
     return Pretraining(
         method=method,
         images=images,
         make_views=make_views,
-        # Views that are made to be hard would hide what is left of an image.
+        # Strong augmentation would hide whether embeddings still depend on the image.
         watched_views=make_views if kind.num_views == 1 else build_views(RECIPES["paper"]),
         batch_size=batch_size,
         resolved={"batch_size": batch_size, "processes": world_size(config), **asdict(how)},
@@ -144,7 +144,7 @@ def fit_pretraining(
 
     Raises:
         Interrupted: The user stopped the run.
-        CassError: The memory does not suffice, the loss is not finite, or another process of the run ended.
+        CassError: Memory runs out, the loss is not finite, or another process of the run ended.
     """
     module = PretrainModule(
         run.method, config=config, images=run.images, make_views=run.make_views, batch_size=run.batch_size
@@ -199,11 +199,11 @@ def _method_at_start(
 
 
 def _show_start(method: Method, images: StoredImages, *, device: torch.device) -> None:
-    """Let the method know how its branches see the training images before the first step."""
+    """Give the method its branches' embeddings of the training images before the first step."""
     branches = method.branches()
-    with ImageProgress("Embedding the start", total=len(branches) * len(images)) as progress:
+    with ImageProgress("Embedding the training images", total=len(branches) * len(images)) as progress:
         embeddings = {
-            name: torch.from_numpy(embed_stored(branch, images, device=device, advance=progress.advance))
+            name: torch.from_numpy(embed_finite(branch, images, device=device, advance=progress.advance))
             for name, branch in branches.items()
         }
     method.to("cpu").begin(embeddings, lambda: describe_stored(images, device=device))

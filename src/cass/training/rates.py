@@ -1,4 +1,4 @@
-"""Learning rates: how deep is trained, and a rate that is warmed up, then falls."""
+"""Learning rates: how many layers are trained, and a schedule with warm-up and cosine decay."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cass.models.layers import layer_numbers
 
 
 def freeze_last_layers(branch: Branch, *, tuned_share: float) -> None:
-    """Leave the last layers of a backbone as they are; the head always trains.
+    """Freeze the last layers of a backbone; the head is always trained.
 
     Args:
         branch: The branch; what is not trained no longer requires gradients.
@@ -30,7 +30,7 @@ def freeze_last_layers(branch: Branch, *, tuned_share: float) -> None:
 
 
 def warm_cosine_schedule(optimizer: Optimizer, *, steps: int, warmup: float) -> LambdaLR:
-    """Let every group's rate rise evenly to its peak, then fall along a cosine to zero.
+    """Raise every group's rate linearly to its peak, then decay it along a cosine to zero.
 
     Args:
         optimizer: The optimiser.
@@ -38,7 +38,7 @@ def warm_cosine_schedule(optimizer: Optimizer, *, steps: int, warmup: float) -> 
         warmup: Share of the steps that the rise takes, in [0, 1).
 
     Returns:
-        A schedule to be advanced once a step.
+        A schedule to advance once per step.
     """
     rise = round(warmup * steps)
 

@@ -1,4 +1,4 @@
-"""The start of a run: both branches as they are before the first step."""
+"""The networks before the first step of a run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def start_branch(config: PretrainConfig, name: BranchName, *, several_sizes: boo
         The branch; the same for the same configuration.
 
     Raises:
-        ModelError: Where the network or its weights cannot be had.
+        ModelError: Where the network cannot be built or its weights are not available.
     """
     spec = branch_spec(config, name)
     if several_sizes and name == "transformer":
@@ -48,7 +48,7 @@ def start_branch(config: PretrainConfig, name: BranchName, *, several_sizes: boo
         if "dynamic_img_size" not in error.what:
             raise
         raise ModelError(
-            f"{spec.option} {spec.name!r} takes images of one size, and these views have two",
+            f"{spec.option} {spec.name!r} takes images of one size only, and these views have two sizes",
             "Use --views paper, or a plain vision Transformer.",
         ) from None
 
@@ -71,7 +71,7 @@ def uses_image_statistics(config: PretrainConfig, name: BranchName, *, bits: int
 
 
 def describe_start(config: PretrainConfig, names: Sequence[BranchName]) -> str:
-    """Say in one line which networks start from what."""
+    """Say in one line how each network is initialised."""
     parts = (branch_spec(config, name) for name in names)
-    start = {"none": "random numbers", "imagenet": "ImageNet weights"}
+    start = {"none": "random initialisation", "imagenet": "ImageNet weights"}
     return "; ".join(f"{part.name} from {start.get(part.weights, part.weights)}" for part in parts)

@@ -16,7 +16,7 @@ from cass.data.store.dataset import StoredImages
 from cass.hardware import synchronize, torch_device
 from cass.methods.base import Method
 from cass.training.engine import fit
-from cass.training.pretrain_module import PretrainModule
+from cass.training.modules import PretrainModule
 from cass.training.stopwatch import Stopwatch
 from cass.transforms.views import MakeViews
 

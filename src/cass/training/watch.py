@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cass.data.store.dataset import Images, StoredImages, in_order, to_images
-from cass.evaluation.collapse import Reading, Verdict, between_image_share, effective_rank, spread, verdict
+from cass.data.store.dataset import Batch, Images, StoredImages
+from cass.evaluation.collapse import CollapseVerdict, Reading, between_image_share, effective_rank, spread, verdict
 from cass.evaluation.knn import knn_balanced_accuracy
 from cass.models.backbones import Branch
 from cass.seeds import derive_seed
+from cass.training.stored_embeddings import embed_stored
 from cass.transforms.views import MakeViews
 from cass.types import Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CHUNK = 64
 AUGMENTED = 256
 
 
@@ -64,23 +62,8 @@ class WatchData:
         return 1.0 / max(1, int((self.targets.sum(axis=0) > 0).sum()))
 
 
-@contextmanager
-def evaluating(module: torch.nn.Module) -> Iterator[None]:
-    """Put a module into evaluation mode without gradients, and every part back as it was."""
-    modes = {part: part.training for part in module.modules()}
-    module.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for part, mode in modes.items():
-            part.training = mode
-
-
-def embed_images(
-    branch: Branch, data: WatchData, rows: NDArray[np.int64], *, augmentation: int | None = None
-) -> Tensor:
-    """Embed images in chunks, in 32-bit floats whatever the run's precision: bf16 rounding is itself a spread.
+def _embed(branch: Branch, data: WatchData, rows: NDArray[np.int64], *, augmentation: int | None = None) -> Tensor:
+    """Embed images of the watch, in 32-bit floats whatever the run's precision: bf16 rounding is itself a spread.
 
     Args:
         branch: The branch.
@@ -91,15 +74,15 @@ def embed_images(
     Returns:
         Embeddings (N, D) on the CPU.
     """
-    device, chunks = branch.mean.device, []
-    with evaluating(branch), torch.autocast(device.type, enabled=False), torch.compiler.set_stance("force_eager"):
-        for batch in in_order(StoredImages(data.images, rows), batch_size=CHUNK):
-            images = to_images(batch.pixels.to(device))
-            if augmentation is not None:
-                seed = derive_seed(data.seed, "watch", augmentation)
-                images = data.make_views(images, seed, batch.rows.numpy())[0]
-            chunks.append(branch.embed(images.contiguous(memory_format=torch.channels_last)).float().cpu())
-    return torch.cat(chunks)
+
+    def augment(images: Tensor, batch: Batch) -> Tensor:
+        if augmentation is None:
+            return images
+        return data.make_views(images, derive_seed(data.seed, "watch", augmentation), batch.rows.numpy())[0]
+
+    with torch.compiler.set_stance("force_eager"):
+        images = StoredImages(data.images, rows)
+        return embed_stored(branch, images, device=branch.mean.device, augment=augment)
 
 
 def read_branch(branch: Branch, data: WatchData) -> Reading:
@@ -112,11 +95,11 @@ def read_branch(branch: Branch, data: WatchData) -> Reading:
     Returns:
         What was measured; the probe is NaN without labels.
     """
-    embeddings = embed_images(branch, data, data.rows)
+    embeddings = _embed(branch, data, data.rows)
     knn = float("nan")
     if data.targets is not None and data.bank is not None and data.bank_targets is not None:
         knn = knn_balanced_accuracy(
-            embed_images(branch, data, data.bank).numpy(),
+            _embed(branch, data, data.bank).numpy(),
             data.bank_targets,
             embeddings.numpy()[data.labelled],
             data.targets,
@@ -128,15 +111,15 @@ def read_branch(branch: Branch, data: WatchData) -> Reading:
         spread=spread(embeddings),
         effective_rank=effective_rank(embeddings),
         between_image_share=between_image_share(
-            embed_images(branch, data, augmented, augmentation=1),
-            embed_images(branch, data, augmented, augmentation=2),
+            _embed(branch, data, augmented, augmentation=1),
+            _embed(branch, data, augmented, augmentation=2),
         ),
         knn_balanced_accuracy=knn,
     )
 
 
 class CollapseWatch(pl.Callback):
-    """Measures every branch and says while it happens that one collapses.
+    """Measures every branch after each epoch and warns as soon as one collapses.
 
     Args:
         branches: The branches by name.
@@ -193,7 +176,7 @@ class CollapseWatch(pl.Callback):
         )
 
     def describe(self) -> str:
-        """Say the last readings in a few words, for a progress bar."""
+        """Return the last readings in short, for a progress bar."""
         if not self.history:
             return ""
         parts = (
@@ -204,7 +187,7 @@ class CollapseWatch(pl.Callback):
         )
         return "; ".join(parts)
 
-    def verdict(self, name: str) -> Verdict:
+    def verdict(self, name: str) -> CollapseVerdict:
         """Judge a branch by its last reading."""
         readings = self.readings(name)
         return verdict(readings[0], readings[-1], chance=self.data.chance)
@@ -215,7 +198,7 @@ class CollapseWatch(pl.Callback):
             self.measure(0)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Measure the epoch's last weights, log it, and speak up about a branch that has collapsed."""
+        """Measure the epoch's last weights, log them, and warn about a branch that has collapsed."""
         if not trainer.is_global_zero:
             return
         readings = self.measure(trainer.current_epoch + 1)

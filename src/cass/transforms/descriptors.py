@@ -1,4 +1,4 @@
-"""Gradient histograms: what an image shows of edges and textures, without any network."""
+"""Gradient histograms: edges and textures of an image, without any network."""
 
 from __future__ import annotations
 

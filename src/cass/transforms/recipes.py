@@ -14,7 +14,7 @@ from cass.registry import Registry
 
 
 @dataclass(frozen=True)
-class Step:
+class Augmentation:
     """Operations applied together with one chance, in the order of the fields; 0 leaves one out.
 
     Attributes:
@@ -50,26 +50,27 @@ class Step:
 
 @dataclass(frozen=True)
 class ViewKind:
-    """Views of an image that are made alike.
+    """Views that share their augmentations.
 
     Attributes:
-        steps: What is done, in order.
+        augmentations: What is done, in order.
         count: Number of views.
-        size: Side as a share of the images' side, in (0, 1]; below 1 the first step is a crop of every image.
+        size: Side as a share of the images' side, in (0, 1]; below 1 every image is cropped first.
     """
 
-    steps: tuple[Step, ...]
+    augmentations: tuple[Augmentation, ...]
     count: int = 1
     size: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.size < 1 and not (self.steps and self.steps[0].crop < 1 and self.steps[0].chance == 1):
+        cropped = bool(self.augmentations) and self.augmentations[0].crop < 1 and self.augmentations[0].chance == 1
+        if self.size < 1 and not cropped:
             raise ValueError("small views start with a crop of every image")
 
 
 @dataclass(frozen=True)
 class ViewRecipe:
-    """How the views of an image are made.
+    """How the views of each image are made.
 
     Attributes:
         name: Name of the recipe.
@@ -81,7 +82,7 @@ class ViewRecipe:
 
     @property
     def num_views(self) -> int:
-        """Number of views of an image."""
+        """Number of views per image."""
         return sum(kind.count for kind in self.kinds)
 
     @property
@@ -112,14 +113,14 @@ def fit_recipe(recipe: ViewRecipe, *, num_views: int, takes_small: bool) -> View
         return replace(recipe, kinds=(replace(kind, count=num_views),))
     if recipe.num_views - recipe.num_small != num_views or (recipe.num_small and not takes_small):
         raise ConfigError(
-            f"--views {recipe.name} makes {recipe.num_views} views of an image; the method takes {num_views}",
+            f"--views {recipe.name} makes {recipe.num_views} views per image; the method takes {num_views}",
             "Drop --views, or use a recipe of a single view, such as paper.",
         )
     return recipe
 
 
-def _register(name: str, *steps: Step) -> None:
-    RECIPES.register(name)(ViewRecipe(name, (ViewKind(steps),)))
+def _register(name: str, *augmentations: Augmentation) -> None:
+    RECIPES.register(name)(ViewRecipe(name, (ViewKind(augmentations),)))
 
 
 _register("none")
@@ -127,57 +128,57 @@ _register("none")
 # grey and multi-channel images; the resize of the recipe is done once, when images are decoded.
 _register(
     "paper",
-    Step(chance=0.3, brightness=0.2, perspective=0.2),
-    Step(chance=0.3, brightness=0.2, degrees=10.0),
-    Step(chance=0.3, flip="horizontal"),
-    Step(chance=0.3, flip="vertical"),
+    Augmentation(chance=0.3, brightness=0.2, perspective=0.2),
+    Augmentation(chance=0.3, brightness=0.2, degrees=10.0),
+    Augmentation(chance=0.3, flip="horizontal"),
+    Augmentation(chance=0.3, flip="vertical"),
 )
 # The default of cass: what is safe where nothing is known of the modality. Colours stay as they are.
 _register(
     "general",
-    Step(chance=1.0, crop=0.5),
-    Step(chance=0.5, flip="horizontal"),
-    Step(chance=0.5, degrees=15.0),
-    Step(chance=0.5, brightness=0.2, contrast=0.2),
-    Step(chance=0.2, blur=0.01),
+    Augmentation(chance=1.0, crop=0.5),
+    Augmentation(chance=0.5, flip="horizontal"),
+    Augmentation(chance=0.5, degrees=15.0),
+    Augmentation(chance=0.5, brightness=0.2, contrast=0.2),
+    Augmentation(chance=0.2, blur=0.01),
 )
-# The presets below keep what tells diagnoses apart in their modality. Radiology: sides of the body and grey
-# values mean something, so there are no flips and small changes. Microscopy: there is no up, and stains vary.
-# Dermoscopy: there is no up, and colour is a sign of disease, so hue stays.
+# The presets below keep what is diagnostic in their modality. Radiology: laterality and grey values matter, so
+# no flips and only small changes. Microscopy: no orientation, and stains vary. Dermoscopy: no orientation, and
+# colour is a sign of disease, so hue is kept.
 _register(
     "radiology",
-    Step(chance=1.0, crop=0.6),
-    Step(chance=0.5, degrees=10.0),
-    Step(chance=0.5, brightness=0.2, contrast=0.2),
-    Step(chance=0.2, blur=0.01),
+    Augmentation(chance=1.0, crop=0.6),
+    Augmentation(chance=0.5, degrees=10.0),
+    Augmentation(chance=0.5, brightness=0.2, contrast=0.2),
+    Augmentation(chance=0.2, blur=0.01),
 )
 _register(
     "microscopy",
-    Step(chance=1.0, crop=0.4),
-    Step(chance=0.5, degrees=180.0),
-    Step(chance=0.5, flip="horizontal"),
-    Step(chance=0.8, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05),
-    Step(chance=0.2, blur=0.01),
+    Augmentation(chance=1.0, crop=0.4),
+    Augmentation(chance=0.5, degrees=180.0),
+    Augmentation(chance=0.5, flip="horizontal"),
+    Augmentation(chance=0.8, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05),
+    Augmentation(chance=0.2, blur=0.01),
 )
 _register(
     "dermoscopy",
-    Step(chance=1.0, crop=0.4),
-    Step(chance=0.5, degrees=180.0),
-    Step(chance=0.5, flip="horizontal"),
-    Step(chance=0.8, brightness=0.2, contrast=0.2, saturation=0.1),
-    Step(chance=0.2, blur=0.01),
+    Augmentation(chance=1.0, crop=0.4),
+    Augmentation(chance=0.5, degrees=180.0),
+    Augmentation(chance=0.5, flip="horizontal"),
+    Augmentation(chance=0.8, brightness=0.2, contrast=0.2, saturation=0.1),
+    Augmentation(chance=0.2, blur=0.01),
 )
 
 # What follows are the views of other methods, with the numbers of lightly's default transforms, whose blur of up
 # to 2 pixels is meant for sides of 224, or of 96 in small views.
-_FLIP = Step(chance=0.5, flip="horizontal")
-_GREY = Step(chance=0.2, grey=True)
+_FLIP = Augmentation(chance=0.5, flip="horizontal")
+_TO_GREY = Augmentation(chance=0.2, grey=True)
 _BLUR, _BLUR_SMALL = 2 / 224, 2 / 96
 _SMALL = 96 / 224
 
 
-def _jitter(strength: float, *, brightness: float, contrast: float, saturation: float, hue: float) -> Step:
-    return Step(
+def _jitter(strength: float, *, brightness: float, contrast: float, saturation: float, hue: float) -> Augmentation:
+    return Augmentation(
         chance=0.8,
         brightness=strength * brightness,
         contrast=strength * contrast,
@@ -186,8 +187,8 @@ def _jitter(strength: float, *, brightness: float, contrast: float, saturation: 
     )
 
 
-def _crop(smallest: float, most: float = 1.0) -> Step:
-    return Step(chance=1.0, crop=smallest, crop_most=most)
+def _crop(smallest: float, most: float = 1.0) -> Augmentation:
+    return Augmentation(chance=1.0, crop=smallest, crop_most=most)
 
 
 _STRONG = _jitter(1.0, brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2)
@@ -198,7 +199,7 @@ _EVEN = _jitter(1.0, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
 RECIPES.register("simclr")(
     ViewRecipe(
         "simclr",
-        (ViewKind((_crop(0.08), _FLIP, _STRONG, _GREY, Step(chance=0.5, blur=_BLUR)), count=2),),
+        (ViewKind((_crop(0.08), _FLIP, _STRONG, _TO_GREY, Augmentation(chance=0.5, blur=_BLUR)), count=2),),
     )
 )
 # Grill et al., Bootstrap Your Own Latent, NeurIPS 2020, appendix B; Barlow Twins and MoCo v3 use the same.
@@ -206,11 +207,11 @@ RECIPES.register("byol")(
     ViewRecipe(
         "byol",
         (
-            ViewKind((_crop(0.08), _FLIP, _MILD, _GREY, Step(chance=1.0, blur=_BLUR))),
+            ViewKind((_crop(0.08), _FLIP, _MILD, _TO_GREY, Augmentation(chance=1.0, blur=_BLUR))),
             ViewKind(
                 (
-                    *(_crop(0.08), _FLIP, _MILD, _GREY),
-                    *(Step(chance=0.1, blur=_BLUR), Step(chance=0.2, solarize=True)),
+                    *(_crop(0.08), _FLIP, _MILD, _TO_GREY),
+                    *(Augmentation(chance=0.1, blur=_BLUR), Augmentation(chance=0.2, solarize=True)),
                 )
             ),
         ),
@@ -220,7 +221,7 @@ RECIPES.register("byol")(
 RECIPES.register("simsiam")(
     ViewRecipe(
         "simsiam",
-        (ViewKind((_crop(0.2), _FLIP, _EVEN, _GREY, Step(chance=0.5, blur=_BLUR)), count=2),),
+        (ViewKind((_crop(0.2), _FLIP, _EVEN, _TO_GREY, Augmentation(chance=0.5, blur=_BLUR)), count=2),),
     )
 )
 # Bardes et al., VICReg, ICLR 2022, appendix C.1.
@@ -230,8 +231,8 @@ RECIPES.register("vicreg")(
         (
             ViewKind(
                 (
-                    *(_crop(0.08), _FLIP, _MILD, _GREY),
-                    *(Step(chance=0.1, solarize=True), Step(chance=0.5, blur=_BLUR)),
+                    *(_crop(0.08), _FLIP, _MILD, _TO_GREY),
+                    *(Augmentation(chance=0.1, solarize=True), Augmentation(chance=0.5, blur=_BLUR)),
                 ),
                 count=2,
             ),
@@ -243,15 +244,15 @@ RECIPES.register("dino")(
     ViewRecipe(
         "dino",
         (
-            ViewKind((_crop(0.4), _FLIP, _MILD, _GREY, Step(chance=1.0, blur=_BLUR))),
+            ViewKind((_crop(0.4), _FLIP, _MILD, _TO_GREY, Augmentation(chance=1.0, blur=_BLUR))),
             ViewKind(
                 (
-                    *(_crop(0.4), _FLIP, _MILD, _GREY),
-                    *(Step(chance=0.1, blur=_BLUR), Step(chance=0.2, solarize=True)),
+                    *(_crop(0.4), _FLIP, _MILD, _TO_GREY),
+                    *(Augmentation(chance=0.1, blur=_BLUR), Augmentation(chance=0.2, solarize=True)),
                 )
             ),
             ViewKind(
-                (_crop(0.05, 0.4), _FLIP, _MILD, _GREY, Step(chance=0.5, blur=_BLUR_SMALL)),
+                (_crop(0.05, 0.4), _FLIP, _MILD, _TO_GREY, Augmentation(chance=0.5, blur=_BLUR_SMALL)),
                 count=6,
                 size=_SMALL,
             ),
@@ -263,9 +264,9 @@ RECIPES.register("swav")(
     ViewRecipe(
         "swav",
         (
-            ViewKind((_crop(0.14), _FLIP, _STRONG, _GREY, Step(chance=0.5, blur=_BLUR)), count=2),
+            ViewKind((_crop(0.14), _FLIP, _STRONG, _TO_GREY, Augmentation(chance=0.5, blur=_BLUR)), count=2),
             ViewKind(
-                (_crop(0.05, 0.14), _FLIP, _STRONG, _GREY, Step(chance=0.5, blur=_BLUR_SMALL)),
+                (_crop(0.05, 0.14), _FLIP, _STRONG, _TO_GREY, Augmentation(chance=0.5, blur=_BLUR_SMALL)),
                 count=6,
                 size=_SMALL,
             ),

@@ -1,4 +1,4 @@
-"""Augmented views of a whole batch on the device it lies on, each image with random numbers of its own."""
+"""Augmented views of a whole batch on the device it lies on, each image with its own random numbers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cass.seeds import derive_seed, uniform_numbers
-from cass.transforms.recipes import Step, ViewKind, ViewRecipe
+from cass.transforms.recipes import Augmentation, ViewKind, ViewRecipe
 
 MakeViews = Callable[[Tensor, int, "Sequence[int] | NDArray[np.int64]"], list[Tensor]]
 Draw = Callable[[], Tensor]
-DRAWS = 20  # the most random numbers that one step takes for an image
-_GREY = (0.2989, 0.587, 0.114)  # ITU-R BT.601, as torchvision rounds it
+DRAWS = 20  # the most random numbers that one augmentation takes for an image
+_LUMA = (0.2989, 0.587, 0.114)  # ITU-R BT.601, as torchvision rounds it
 
 
 def build_views(recipe: ViewRecipe, *, tile: int = 1) -> MakeViews:
@@ -39,9 +39,9 @@ def build_views(recipe: ViewRecipe, *, tile: int = 1) -> MakeViews:
         views = []
         for view, kind in enumerate(kinds):
             changed, side = images, view_side(kind, images.shape[-1], tile=tile)
-            for position, step in enumerate(kind.steps):
+            for position, augmentation in enumerate(kind.augmentations):
                 numbers = uniform_numbers(derive_seed(seed, view, position), items, DRAWS)
-                changed = _apply(step, changed, numbers, side)
+                changed = _apply(augmentation, changed, numbers, side)
             views.append(changed)
         return views
 
@@ -59,65 +59,65 @@ def view_side(kind: ViewKind, side: int, *, tile: int) -> int:
     return side if kind.size == 1 else max(1, round(side * kind.size / tile)) * tile
 
 
-def _apply(step: Step, images: Tensor, numbers: NDArray[np.float64], side: int) -> Tensor:
-    """Apply a step to the images that its chance picks; crops are scaled to ``side`` pixels."""
-    picked = np.flatnonzero(numbers[:, 0] < step.chance)
+def _apply(augmentation: Augmentation, images: Tensor, numbers: NDArray[np.float64], side: int) -> Tensor:
+    """Apply an augmentation to the images that its chance picks; crops are scaled to ``side`` pixels."""
+    picked = np.flatnonzero(numbers[:, 0] < augmentation.chance)
     if not len(picked):
         return images
     columns = iter(torch.from_numpy(numbers[picked, 1:].T.astype(np.float32)).to(images.device))
     if len(picked) == len(images):
-        return _operate(step, images, side, lambda: next(columns))
+        return _operate(augmentation, images, side, lambda: next(columns))
     where = torch.from_numpy(picked).to(images.device)
-    return images.index_copy(0, where, _operate(step, images[where], side, lambda: next(columns)))
+    return images.index_copy(0, where, _operate(augmentation, images[where], side, lambda: next(columns)))
 
 
-def _operate(step: Step, images: Tensor, side: int, draw: Draw) -> Tensor:
-    """Apply a step to images (B, C, S, S); ``draw`` returns B new numbers in [0, 1)."""
+def _operate(augmentation: Augmentation, images: Tensor, side: int, draw: Draw) -> Tensor:
+    """Apply an augmentation to images (B, C, S, S); ``draw`` returns B new numbers in [0, 1)."""
     colour = images.shape[1] == 3
-    if step.brightness:
-        images = brightness(images, _around_one(step.brightness, draw))
-    if step.contrast:
-        images = contrast(images, _around_one(step.contrast, draw))
-    if step.saturation and colour:
-        images = saturation(images, _around_one(step.saturation, draw))
-    if step.hue and colour:
+    if augmentation.brightness:
+        images = adjust_brightness(images, _around_one(augmentation.brightness, draw))
+    if augmentation.contrast:
+        images = adjust_contrast(images, _around_one(augmentation.contrast, draw))
+    if augmentation.saturation and colour:
+        images = adjust_saturation(images, _around_one(augmentation.saturation, draw))
+    if augmentation.hue and colour:
         from kornia.enhance import adjust_hue
 
-        images = adjust_hue(images, 2 * math.pi * step.hue * _both_ways(draw)).clamp(0.0, 1.0)
-    if step.grey and colour:
+        images = adjust_hue(images, 2 * math.pi * augmentation.hue * _both_ways(draw)).clamp(0.0, 1.0)
+    if augmentation.grey and colour:
         images = _luminance(images).expand_as(images)
-    if step.blur:
+    if augmentation.blur:
         from kornia.filters import gaussian_blur2d
 
-        sigma = (step.blur * images.shape[-1] * draw()).clamp(min=0.1)
-        width = 2 * math.ceil(2 * step.blur * images.shape[-1]) + 1
+        sigma = (augmentation.blur * images.shape[-1] * draw()).clamp(min=0.1)
+        width = 2 * math.ceil(2 * augmentation.blur * images.shape[-1]) + 1
         images = gaussian_blur2d(images, width, sigma[:, None].expand(-1, 2)).clamp(0.0, 1.0)
-    if step.solarize:
+    if augmentation.solarize:
         images = solarize(images)
-    if step.crop < 1.0:
-        matrix = crop_matrix(step.crop, step.crop_most, images.shape[-1], side, draw)
+    if augmentation.crop < 1.0:
+        matrix = crop_matrix(augmentation.crop, augmentation.crop_most, images.shape[-1], side, draw)
         images = warp(images, matrix, side=side, outside="border")
-    if step.perspective:
-        images = warp(images, perspective_matrix(step.perspective, side, draw))
-    if step.degrees:
-        images = warp(images, rotation_matrix(step.degrees * _both_ways(draw), side))
-    if step.flip:
-        images = images.flip(-1 if step.flip == "horizontal" else -2)
+    if augmentation.perspective:
+        images = warp(images, perspective_matrix(augmentation.perspective, side, draw))
+    if augmentation.degrees:
+        images = warp(images, rotation_matrix(augmentation.degrees * _both_ways(draw), side))
+    if augmentation.flip:
+        images = images.flip(-1 if augmentation.flip == "horizontal" else -2)
     return images
 
 
-def brightness(images: Tensor, factor: Tensor) -> Tensor:
+def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:
     """Scale images (B, C, S, S) in [0, 1] by ``factor`` (B,), and clip."""
     return (images * factor.view(-1, 1, 1, 1)).clamp(0.0, 1.0)
 
 
-def contrast(images: Tensor, factor: Tensor) -> Tensor:
+def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
     """Move images (B, C, S, S) in [0, 1] from their mean grey by ``factor`` (B,), and clip."""
     grey = (_luminance(images) if images.shape[1] == 3 else images).mean(dim=(1, 2, 3), keepdim=True)
     return torch.lerp(grey, images, factor.view(-1, 1, 1, 1)).clamp(0.0, 1.0)
 
 
-def saturation(images: Tensor, factor: Tensor) -> Tensor:
+def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
     """Move RGB images (B, 3, S, S) in [0, 1] from their luminance by ``factor`` (B,), and clip."""
     return torch.lerp(_luminance(images), images, factor.view(-1, 1, 1, 1)).clamp(0.0, 1.0)
 
@@ -135,7 +135,7 @@ def warp(
     Args:
         images: (B, C, S, S).
         matrix: (B, 3, 3) from old to new positions, in pixels, (0, 0) being the outer corner of the first.
-        side: Side V of what comes out; left out: S.
+        side: Side V of the output; default: S.
         outside: What lies beyond the picture: black, or its outermost pixels.
 
     Returns:
@@ -231,7 +231,7 @@ def rotation_matrix(degrees: Tensor, side: int) -> Tensor:
 
 def _luminance(images: Tensor) -> Tensor:
     """Return the luminance (B, 1, S, S) of RGB images (B, 3, S, S)."""
-    return (images * images.new_tensor(_GREY).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    return (images * images.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
 
 
 def _both_ways(draw: Draw) -> Tensor:

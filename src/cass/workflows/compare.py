@@ -1,4 +1,4 @@
-"""``cass compare``: the whole job, beside the same networks without pretraining."""
+"""``cass compare``: pretrain, fine-tune and evaluate, with the same networks without pretraining as baseline."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ STARTS = {False: WITH, True: WITHOUT}
 
 @dataclass(frozen=True)
 class CompareResult:
-    """The whole job.
+    """Results of a comparison.
 
     Attributes:
         out: The run folder.
         pretraining: The pretraining run.
         rows: A row for each branch, start and label fraction, on the test images.
-        advice: What pretraining changed, and what to do where it did not help, in sentences.
+        advice: What pretraining changed, and what to do if it did not help, in sentences.
         generated: Whether the images were drawn by cass.
     """
 
@@ -48,7 +48,7 @@ class CompareResult:
 
 
 def run_compare(config: CompareConfig) -> CompareResult:
-    """Pretrain, fine-tune at several label fractions, and evaluate beside no pretraining.
+    """Pretrain, fine-tune at several label fractions, and compare with the same networks without pretraining.
 
     Args:
         config: Settings of ``cass compare``.
@@ -138,7 +138,7 @@ def _finetune_and_evaluate(
 
 
 def _write(result: CompareResult) -> None:
-    """Write the tables, the picture and the summary."""
+    """Write the tables, the plot and the summary."""
     import pandas as pd
 
     from cass.reports.plots import plot_label_efficiency

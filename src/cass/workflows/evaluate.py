@@ -90,8 +90,18 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
     with staged(out, replace=True) as folder:
         write_start(folder, config)
         # A run of an earlier version does not say.
-        _write(folder, reports, tables, leaks=[*summary.get("leakage", []), *plan.leaks])
+        _write_evaluation(folder, reports, tables, leaks=[*summary.get("leakage", []), *plan.leaks])
     return EvaluateResult(out, reports, summary)
+
+
+def show(result: EvaluateResult, config: EvaluateConfig) -> Iterator[str | Cells]:
+    """Yield what the command prints."""
+    from cass.reports.tables import report_cells
+
+    for name, report in result.reports.items():
+        yield f"\n{name}"
+        yield from report_cells(report)
+    yield f"Wrote {result.out}"
 
 
 def _predict(
@@ -115,7 +125,7 @@ def _predict(
     return names, {branch: np.concatenate([chunk.outputs[branch] for chunk in chunks]) for branch in branches}
 
 
-def _write(
+def _write_evaluation(
     folder: Path, reports: dict[str, ClassificationReport], tables: dict[str, Any], *, leaks: list[str]
 ) -> None:
     """Write the reports, a confusion plot and the predictions of each branch."""
@@ -132,16 +142,6 @@ def _write(
         stem = name.replace(" ", "-")
         plot_confusion(report, folder / f"confusion-{stem}.png")
         write_text(folder / f"predictions-{stem}.csv", tables[name].to_csv(index=False))
-
-
-def show(result: EvaluateResult, config: EvaluateConfig) -> Iterator[str | Cells]:
-    """Yield what the command prints."""
-    from cass.reports.tables import report_cells
-
-    for name, report in result.reports.items():
-        yield f"\n{name}"
-        yield from report_cells(report)
-    yield f"Wrote {result.out}"
 
 
 def _split_images(config: EvaluateConfig, *, classes: tuple[str, ...]) -> tuple[Plan, NDArray[np.int64]]:

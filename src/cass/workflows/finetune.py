@@ -200,7 +200,7 @@ def _labelled_images(
     if missing:
         raise DataError(
             f"Class {missing[0]!r} has no readable training image at label fraction {config.label_fraction:g}",
-            "Mend its images, label more, or use a larger fraction.",
+            "Fix its images, label more, or use a larger fraction.",
         )
     log.info(
         "Fine-tuning on %d of %d labelled training images (%g%%): %s; %d labelled validation images.",

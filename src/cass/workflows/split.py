@@ -15,9 +15,9 @@ from cass.auditing.safe_splits import safe_splits
 from cass.config.split import SplitConfig
 from cass.data.manifest.csv_text import manifest_csv
 from cass.data.manifest.manifest import load_manifest
-from cass.errors import ConfigError, OutputError
+from cass.errors import MOST_NAMED, ConfigError, OutputError
 from cass.files import write_text
-from cass.reports.lines import NAMED, unreadable_files
+from cass.reports.lines import unreadable_files
 from cass.types import SPLITS
 
 log = logging.getLogger("cass")
@@ -63,7 +63,7 @@ def run_split(config: SplitConfig) -> SplitResult:
     facts = facts_of_set(manifest)
     kept = np.flatnonzero(facts.readable)
     unreadable = tuple(manifest.images[row] for row in sorted(facts.errors))
-    for name in unreadable[:NAMED]:
+    for name in unreadable[:MOST_NAMED]:
         log.warning("Unreadable: %s. The CSV does not list it.", name)
     manifest, facts = manifest.subset(kept), take(facts, kept)
     splits = safe_splits(manifest, facts, seed=config.seed, ratios=config.ratios)

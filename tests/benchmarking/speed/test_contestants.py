@@ -9,10 +9,12 @@ import torch
 
 from cass.benchmarking.speed import published, rivals
 from cass.benchmarking.speed.bare import Bare
+from cass.benchmarking.speed.contestants import pretrain_config
 from cass.benchmarking.speed.decoding import cache_share
 from cass.benchmarking.speed.loop import Loop
 from cass.benchmarking.speed.published import Published
-from cass.benchmarking.speed.rivals import METHODS, Rival
+from cass.benchmarking.speed.rivals import RIVALS, Rival
+from cass.config.pretrain import PretrainConfig
 from cass.config.speed import SpeedConfig
 from cass.data.store.store import decode_images
 from cass.types import BRANCHES, BranchName
@@ -47,6 +49,15 @@ def weights(module: torch.nn.Module) -> list[torch.Tensor]:
     return [parameter.detach().clone() for parameter in module.parameters()]
 
 
+def test_contestants_get_every_setting_that_pretraining_has_too() -> None:
+    given = CONFIG.model_copy(update={"num_workers": 3, "seed": 7, "compile": "on"})
+    made = pretrain_config(given)
+    common = SpeedConfig.model_fields.keys() & PretrainConfig.model_fields
+    assert {"num_workers", "precision", "cnn_args"} <= common
+    assert all(getattr(made, name) == getattr(given, name) for name in common)
+    assert (made.cnn_weights, made.devices) == ("none", 1)
+
+
 def test_the_bare_networks_take_steps_and_count_operations() -> None:
     bare = Bare(CONFIG)
     before = [weights(network) for network, _ in bare.parts]
@@ -77,7 +88,7 @@ def test_the_published_loop_trains_both_networks(paths: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("branch", BRANCHES)
-@pytest.mark.parametrize("name", sorted(METHODS))
+@pytest.mark.parametrize("name", sorted(RIVALS))
 def test_rivals_train_one_branch(paths: list[Path], name: str, branch: BranchName) -> None:
     rival = Rival(name, branch, CONFIG, paths)
     before = weights(rival.model)

@@ -1,4 +1,4 @@
-"""What all contestants share: networks from random numbers, the precision, the optimiser, the clock."""
+"""What all contestants share: randomly initialised networks, the precision, the optimiser, the clock."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def repeat(make: Callable[[], Iterable[Any]]) -> Iterator[Any]:
 
 
 def pretrain_config(config: SpeedConfig) -> PretrainConfig:
-    """Return the settings of ``cass pretrain`` that a speed measurement stands for; starts are random numbers."""
+    """Return the settings of ``cass pretrain`` that are timed; networks are randomly initialised."""
     shared = {
         name: getattr(config, name) for name in SpeedConfig.model_fields.keys() & PretrainConfig.model_fields
     }
@@ -57,7 +57,7 @@ def pretrain_config(config: SpeedConfig) -> PretrainConfig:
 
 
 def networks(config: PretrainConfig, **extra: Any) -> dict[BranchName, Branch]:
-    """Build both branches from random numbers; ``extra`` goes to timm for the Transformer."""
+    """Build both branches, randomly initialised; ``extra`` goes to timm for the Transformer."""
     wider = config.model_copy(update={"transformer_args": config.transformer_args | extra})
     return {name: start_branch(wider, name) for name in BRANCHES}
 

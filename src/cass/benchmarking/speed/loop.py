@@ -13,7 +13,7 @@ from cass.training.timing import time_pretraining
 from cass.transforms.recipes import RECIPES
 from cass.transforms.views import build_views
 
-WARM_UP = 2
+UNTIMED_STEPS = 2
 
 
 class Loop:
@@ -34,7 +34,7 @@ class Loop:
 
     def run(self, steps: int) -> Timing:
         """Do two steps more than asked; the first two are not timed."""
-        rows = sorted(self.rows[index % len(self.rows)] for index in range((steps + WARM_UP) * self.batch))
+        rows = sorted(self.rows[index % len(self.rows)] for index in range((steps + UNTIMED_STEPS) * self.batch))
         self._begin(len(rows))
         clock = time_pretraining(
             self.method,
@@ -42,7 +42,7 @@ class Loop:
             StoredImages(self.images, rows),
             make_views=build_views(RECIPES[self.method.default_views]),
             batch_size=self.batch,
-            warm_up=WARM_UP,
+            warm_up=UNTIMED_STEPS,
         )
         return Timing(steps * self.batch, clock.seconds, clock.waited)
 

@@ -1,6 +1,6 @@
 """The published notebook's loop written out plainly: images transformed one by one, fp32, two optimisers.
 
-Only its faults in learning are mended (gradients are zeroed); the way it computes is kept.
+Only its bugs that prevent learning are fixed (gradients are zeroed); the computation is as published.
 
 Source: Singh & Cirrone, MLHC 2023, and what its text and published code say of the training loop.
 """

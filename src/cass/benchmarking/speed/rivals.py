@@ -108,7 +108,7 @@ def _simsiam_transform(side: int, tile: int) -> Any:
     return SimSiamTransform(input_size=side)
 
 
-METHODS: dict[str, tuple[Callable[[nn.Module, int], nn.Module], Callable[[int, int], Any]]] = {
+RIVALS: dict[str, tuple[Callable[[nn.Module, int], nn.Module], Callable[[int, int], Any]]] = {
     "dino": (_DINO, _dino_transform),
     "simsiam": (_SimSiam, _simsiam_transform),
     "byol": (_BYOL, _byol_transform),
@@ -133,7 +133,7 @@ class Rival:
         network = both[branch]
         if branch == "cnn":
             network.to(memory_format=torch.channels_last)
-        make, make_transform = METHODS[name]
+        make, make_transform = RIVALS[name]
         self.model = make(network.backbone, network.num_features).to(self.device).train()
         self.optimizer = adam(parameter for parameter in self.model.parameters() if parameter.requires_grad)
         patch = getattr(getattr(both["transformer"].backbone, "patch_embed", None), "patch_size", (1, 1))

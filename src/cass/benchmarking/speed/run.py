@@ -89,7 +89,7 @@ def run_benchmark_speed(config: SpeedConfig) -> SpeedResult:
         workers: dict[Lane, Worker] = {}
         memory: dict[Lane, int] = {}
         for lane in lanes:
-            log.info("Building %s.", _describe(lane))
+            log.info("Building %s.", _lane_name(lane))
             workers[lane] = Worker(lane[0], config, paths=paths, images=images, branch=lane[1])
             stack.callback(workers[lane].close)
             workers[lane].run(WARM_UP)
@@ -120,7 +120,7 @@ def show(result: SpeedResult, config: SpeedConfig) -> Iterator[str | Cells]:
         yield f"Wrote {config.json_file}"
 
 
-def _describe(lane: Lane) -> str:
+def _lane_name(lane: Lane) -> str:
     kind, branch = lane
     return NAMES[kind] if branch is None else f"{NAMES[kind]}, {branch}"
 

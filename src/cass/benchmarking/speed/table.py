@@ -15,7 +15,7 @@ RATIOS = {
     "time_of_dino": ("time beside DINO, both branches", 0.31, False),
     "time_of_simsiam": ("time beside SimSiam, both branches", None, False),
     "time_of_byol": ("time beside BYOL, both branches", None, False),
-    "data_wait_share": ("share of a step spent waiting for data", 0.03, False),
+    "data_wait_share": ("share of the time spent waiting for data", 0.03, False),
     "memory_of_bare_limit": ("peak memory beside the bare networks", 1.1, False),
     "cache_build_of_decoding": ("building the cache beside mere decoding (512 px JPEGs)", 0.9, True),
 }

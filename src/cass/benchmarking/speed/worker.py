@@ -89,7 +89,7 @@ def _serve(
     """Build the contestant and do what is asked until told to end."""
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     try:
-        contestant = _build(kind, config, paths, images, branch)
+        contestant = _build_contestant(kind, config, paths, images, branch)
     except CassError as error:
         pipe.recv()
         pipe.send(error)
@@ -106,7 +106,7 @@ def _serve(
     os._exit(0)  # what else is left is slow to say goodbye
 
 
-def _build(
+def _build_contestant(
     kind: Kind, config: SpeedConfig, paths: list[Path], images: ImageStore, branch: BranchName | None
 ) -> Any:
     if kind == "bare":

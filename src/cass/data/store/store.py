@@ -15,14 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.data.formats.read import image_bits, picture_pixels, read_picture, to_channels
+from cass.data.formats.read import image_kind, picture_pixels, read_picture, to_channels
 from cass.data.formats.unreadable import Pixels, UnreadableImage
-from cass.errors import DataError, OutputError
+from cass.errors import MOST_NAMED, DataError, OutputError
 from cass.parallel import for_each
 
 logger = logging.getLogger(__name__)
-
-_NAMED = 20  # a folder of a thousand broken files should not scroll everything else away
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,9 +122,9 @@ def decode_images(
         on_progress=on_progress,
     )
     corrupt = {i: reason(error) for i, error in errors.items()}
-    for i in list(corrupt)[:_NAMED]:
+    for i in list(corrupt)[:MOST_NAMED]:
         logger.warning("Skipped the image %s: %s.", names[i], corrupt[i])
-    if len(corrupt) > _NAMED:
+    if len(corrupt) > MOST_NAMED:
         logger.warning("Skipped %d images altogether.", len(corrupt))
     return ImageStore(array=array, corrupt=corrupt)
 
@@ -270,7 +268,7 @@ def memory_bytes() -> int:
 def _is_deep(path: Path) -> bool:
     """Whether an image has more than 8 bits; an unreadable one says nothing here."""
     try:
-        return image_bits(path) == 16
+        return image_kind(path)[1] == 16
     except UnreadableImage:
         return False
 

@@ -1,4 +1,4 @@
-"""Lightning's side of pretraining: one step, the optimiser, the batches of each epoch."""
+"""Lightning's side of training: batches and views for every module, and pretraining's step and optimiser."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
+import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
@@ -15,13 +16,63 @@ from cass.errors import CassError
 from cass.hardware import accelerator, workers
 from cass.methods.base import Method, Optimization
 from cass.models.backbones import Branch
-from cass.training.batches import BatchModule
+from cass.models.modes import evaluation_mode
+from cass.seeds import derive_seed
 from cass.training.optim import build_optimizer, cosine_schedule
 from cass.training.rates import warm_cosine_schedule
 from cass.transforms.views import MakeViews
 from cass.types import StepOutput, Views
 
 CHECK_EVERY = 50  # reading a loss from a GPU makes the processor wait for it
+
+
+class BatchModule(pl.LightningModule):
+    """A module that is fed stored pixels and makes the views of a batch on its own device.
+
+    Args:
+        make_views: The augmentation.
+        seed: Seed of the run.
+    """
+
+    def __init__(self, make_views: MakeViews, *, seed: int) -> None:
+        super().__init__()
+        self.make_views = make_views
+        self.seed = seed
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Move what the networks need; row numbers stay on the CPU, where the random numbers are drawn."""
+        return batch._replace(
+            pixels=batch.pixels.to(device, non_blocking=True), targets=batch.targets.to(device, non_blocking=True)
+        )
+
+    def views(self, batch: Batch, *, items: Tensor | None = None) -> list[Tensor]:
+        """Make the augmented views of a batch.
+
+        Args:
+            batch: B images.
+            items: Numbers (B,) that each image's random numbers are drawn from; default: its row.
+
+        Returns:
+            (B, C, V, V) in [0, 1] for each view, channels last in memory.
+        """
+        seed = derive_seed(self.seed, "views", self.current_epoch)
+        numbers = batch.rows if items is None else items
+        views = self.make_views(to_images(batch.pixels), seed, numbers.numpy())
+        return [view.contiguous(memory_format=torch.channels_last) for view in views]
+
+    def on_train_epoch_start(self) -> None:
+        """Tie the networks' own randomness (dropout) to the epoch, so that a resumed run repeats it."""
+        torch.manual_seed(derive_seed(self.seed, "network", self.current_epoch, self.global_rank))
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Free the last step's gradients before the forward pass; Lightning would do so after it."""
+        if batch_idx % self.trainer.accumulate_grad_batches == 0:
+            for parameter in self.parameters():
+                parameter.grad = None
+
+    def share(self, batch: Batch, parts: int) -> float:
+        """Return the factor that makes the mean over ``parts`` unequal parts of a step its images' mean."""
+        return len(batch.rows) * parts / batch.total
 
 
 class PretrainModule(BatchModule):
@@ -32,7 +83,7 @@ class PretrainModule(BatchModule):
         config: Settings of the run.
         images: The training images.
         make_views: The augmentation.
-        batch_size: Images a step, over all ranks.
+        batch_size: Images per step, over all ranks.
     """
 
     def __init__(
@@ -58,7 +109,7 @@ class PretrainModule(BatchModule):
                 branch.checkpoint_gradients()
 
     def setup(self, stage: str) -> None:
-        """Settle which parameters learn, before several processes agree on whose gradients to exchange."""
+        """Find which parameters learn, before several processes agree on whose gradients to exchange."""
         if self.trainer.world_size > 1:
             images = to_images(self.images[range(2), 2].pixels)
             _freeze_unreached(self.method, self.make_views(images, self.seed, range(2)), torch.arange(2))
@@ -105,7 +156,7 @@ class PretrainModule(BatchModule):
             )
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Let the method do what follows a step."""
+        """Call the method's hook after an optimiser step."""
         if (batch_idx + 1) % self.config.accumulate == 0:
             self.method.after_step(min(1.0, self.global_step / self.total_steps()))
 
@@ -127,14 +178,14 @@ class PretrainModule(BatchModule):
 
 
 def optimization(config: PretrainConfig, method: Method, *, batch_size: int, images: int) -> Optimization:
-    """Settle what the user left open about optimiser and rates by what the method brings.
+    """Resolve the optimiser and rates: the user's settings, else the method's.
 
-    Networks of random numbers have no start that a high rate could damage: their rate is never lowered.
+    Randomly initialised networks have no pretrained weights to protect: their rate is never lowered.
 
     Args:
         config: Settings of the run; what they give is taken as it is.
         method: What trains.
-        batch_size: Images a step, over all ranks.
+        batch_size: Images per step, over all ranks.
         images: Training images.
     """
     how = method.optimization
@@ -148,11 +199,8 @@ def optimization(config: PretrainConfig, method: Method, *, batch_size: int, ima
 
 def _freeze_unreached(method: Method, views: Views, positions: Tensor) -> None:
     """Freeze the parameters that no loss reaches; some of timm's networks have such."""
-    modes = {part: part.training for part in method.modules()}
-    method.eval()  # batch statistics stay as they are
-    method(views, positions).loss.backward()
+    with evaluation_mode(method):  # batch statistics stay as they are
+        method(views, positions).loss.backward()
     for parameter in method.parameters():
         parameter.requires_grad_(parameter.requires_grad and parameter.grad is not None)
     method.zero_grad(set_to_none=True)
-    for part, mode in modes.items():
-        part.training = mode

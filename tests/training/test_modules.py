@@ -20,9 +20,9 @@ from cass.methods.base import METHODS, Method, build_method
 from cass.methods.cass import CASS
 from cass.methods.cass_published import CASSPublished
 from cass.models.backbones import BackboneSpec, build_branch
-from cass.training.averaging import EpochAveraging, first_averaged_epoch
+from cass.training.averaging import EpochAveraging
 from cass.training.engine import Interrupted, fit
-from cass.training.pretrain_module import PretrainModule, optimization
+from cass.training.modules import PretrainModule, optimization
 from cass.transforms.recipes import RECIPES
 from cass.transforms.views import build_views
 
@@ -125,13 +125,6 @@ def test_the_average_of_the_last_epochs_is_what_stays(tmp_path: Path) -> None:
     torch.testing.assert_close(probe(subject.method).detach(), expected)
 
 
-@pytest.mark.parametrize(
-    ("start", "epochs", "first"), [(0.75, 4, 3), (0.75, 100, 75), (0.75, 1, 0), (0.0, 5, 0), (1.0, 5, None)]
-)
-def test_averaging_always_has_an_epoch(start: float, epochs: int, first: int | None) -> None:
-    assert first_averaged_epoch(start, epochs) == first
-
-
 def test_the_learning_rate_follows_the_cosine_each_step(tmp_path: Path) -> None:
     class Rates(pl.Callback):
         def __init__(self) -> None:
@@ -219,7 +212,7 @@ def test_short_runs_and_small_batches_of_a_pretrained_start_have_a_lower_rate(
         method = build_method(METHODS.find("cass", kind), {}, branches)
         return optimization(config, method, batch_size=batch_size, images=images).lr
 
-    full = rate()  # random numbers
+    full = rate()  # randomly initialised
     assert full == CASS.optimization.lr
     branches["cnn"].spec = replace(branches["cnn"].spec, weights="imagenet")
     assert rate() == pytest.approx(share * full)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from torch import Tensor
+
+from cass.errors import ConfigError
+from cass.methods.base import Method, MethodConfig, MethodRegistry, Optimization, branch_names, build_method
+from cass.models.backbones import Branch
+from cass.types import StepOutput, Views
+
+
+class Plain(Method):
+    """A method with no networks."""
+
+    def forward(self, views: Views, positions: Tensor) -> StepOutput:
+        return StepOutput(views[0].mean())
+
+    def branches(self) -> dict[str, Branch]:
+        return {}
+
+
+class Other(Plain):
+    """Another one."""
+
+
+def test_a_name_means_its_default_and_an_objective_its_own_class() -> None:
+    methods = MethodRegistry()
+    methods.register("alone")(Plain)
+    methods.register("several", objective="a")(Plain)
+    methods.register("several", objective="b", default=False)(Other)
+    assert methods.find("several") is methods.find("several", "a") is Plain
+    assert methods.find("several", "b") is Other
+    assert sorted(methods) == ["alone", "several"]
+    assert methods.variants() == {("alone", None): Plain, ("several", "a"): Plain, ("several", "b"): Other}
+    for wrong, says in ((("alone", "a"), "Drop --objective"), (("several", "c"), "Use --objective a or b")):
+        with pytest.raises(ConfigError, match=says):
+            methods.find(*wrong)
+    with pytest.raises(ConfigError, match="Unknown method"):
+        methods.find("other")
+    for taken in ({"objective": "a", "default": False}, {"objective": "c"}):
+        with pytest.raises(ValueError, match="registered twice"):
+            methods.register("several", **taken)(Other)  # type: ignore[arg-type]
+
+
+def test_a_method_without_a_forward_cannot_be_built() -> None:
+    class Unfinished(Method):
+        def branches(self) -> dict[str, Branch]:
+            return {}
+
+    broken: Any = Unfinished
+    with pytest.raises(TypeError, match="forward"):
+        broken(MethodConfig(), {})
+
+
+def test_branches_and_settings_are_checked() -> None:
+    assert branch_names(Plain, "plain", "both") == ("cnn", "transformer")
+    with pytest.raises(ConfigError, match=r"--method plain cannot train --branch cnn\. Use --branch both"):
+        branch_names(Plain, "plain", "cnn")
+    with pytest.raises(ConfigError, match="width"):
+        build_method(Plain, {"width": 3}, {})
+
+
+@pytest.mark.parametrize(
+    ("steps", "batch", "share"), [(200, 32, 1.0), (100, 16, 1.0), (50, 16, 0.5), (100, 4, 0.5)]
+)
+def test_the_rate_is_lowered_for_few_steps_and_small_batches(steps: int, batch: int, share: float) -> None:
+    how = Optimization("adamw", lr=0.01, full_steps=100, full_batch=16)
+    assert how.fitted(steps=steps, batch_size=batch).lr == pytest.approx(0.01 * share)
