@@ -48,9 +48,10 @@ def settle_batch_size(
         log.info("Batch size: %d images per step.", size)
     if min(size, images) < smallest:
         raise ConfigError(
-            f"A step of {min(size, images)} images cannot be shared by {processes} processes in "
-            f"{config.accumulate} parts of two or more",
-            f"Use at least --batch-size {smallest} and as many training images, or fewer --devices.",
+            f"A step of {min(size, images)} images cannot be split into {processes * config.accumulate} parts of two "
+            "or more images",
+            f"Use at least --batch-size {smallest} and as many training images, fewer --devices, or a lower "
+            "--accumulate.",
         )
     return size
 
