@@ -16,9 +16,10 @@ from cass.config.prepare import (
     PrepareSlidesConfig,
     parse_window,
 )
-from cass.data.formats.dicom import DICOM_SUFFIXES
+from cass.data.formats.dicom import Dicom
 from cass.data.formats.references import file_of
 from cass.data.manifest.csv_text import manifest_csv
+from cass.data.manifest.kinds import FileKind
 from cass.data.manifest.manifest import Manifest, load_manifest
 from cass.data.prepare.brain_tumor_mri import read_brain_tumor_mri
 from cass.data.prepare.cutting import PreparedPictures, write_pictures
@@ -93,7 +94,7 @@ def run_dicom(config: PrepareDicomConfig) -> PreparedPictures:
 
 def run_nifti(config: PrepareNiftiConfig) -> PreparedPictures:
     """Write slices of NIfTI volumes."""
-    manifest = load_manifest(config.data, label_columns=config.label_columns, suffixes=NIFTI_SUFFIXES)
+    manifest = load_manifest(config.data, label_columns=config.label_columns, kind=FileKind(NIFTI_SUFFIXES))
     window = parse_window(config.window)
     assert window != "file"  # the configuration refuses it
     return write_pictures("nifti", config, manifest, Slicing(config.axis, config.every, window), unit="slices")
@@ -101,7 +102,7 @@ def run_nifti(config: PrepareNiftiConfig) -> PreparedPictures:
 
 def run_slides(config: PrepareSlidesConfig) -> PreparedPictures:
     """Write tiles of whole slides."""
-    manifest = load_manifest(config.data, label_columns=config.label_columns, suffixes=SLIDE_SUFFIXES)
+    manifest = load_manifest(config.data, label_columns=config.label_columns, kind=FileKind(SLIDE_SUFFIXES))
     tiling = Tiling(config.tile_size, config.level, config.tissue)
     return write_pictures("slides", config, manifest, tiling, unit="tiles")
 
@@ -126,7 +127,7 @@ def show(
 
 def _may_be_dicom(manifest: Manifest, row: int) -> bool:
     suffix = PurePosixPath(file_of(manifest.images[row])).suffix.lower()
-    return suffix in ("", *DICOM_SUFFIXES)
+    return suffix in ("", *Dicom.suffixes)
 
 
 def _write_set(config: PrepareSetConfig, read: Callable[[], Prepared]) -> PreparedSet:

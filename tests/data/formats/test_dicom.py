@@ -14,9 +14,11 @@ import torch
 pydicom = pytest.importorskip("pydicom", reason="DICOM needs the extra cass-ssl[dicom]")
 
 import cass  # noqa: E402
-from cass.data.formats.dicom import frame_count, group_code, is_dicom, read_dicom, salt_of  # noqa: E402
+from cass.data.formats.base import format_of  # noqa: E402
+from cass.data.formats.dicom import Dicom, frame_count, group_code, read_dicom  # noqa: E402
 from cass.data.formats.identity import image_digest  # noqa: E402
-from cass.data.formats.read import image_bits, read_image  # noqa: E402
+from cass.data.formats.read import image_kind, read_image  # noqa: E402
+from cass.data.formats.salt import salt_of  # noqa: E402
 from cass.data.formats.unreadable import UnreadableImage  # noqa: E402
 from cass.data.manifest.manifest import load_manifest  # noqa: E402
 from cass.data.store.dataset import to_images  # noqa: E402
@@ -30,7 +32,11 @@ DOCS = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "dicom.md"
 def shipped() -> list[Path]:
     from pydicom.data import get_testdata_files
 
-    return [path for path in map(Path, sorted(get_testdata_files())) if path.is_file() and is_dicom(path)]
+    return [
+        path
+        for path in map(Path, sorted(get_testdata_files()))
+        if path.is_file() and isinstance(format_of(path), Dicom)
+    ]
 
 
 def outcome(path: Path) -> str:
@@ -41,7 +47,7 @@ def outcome(path: Path) -> str:
     assert pixels.ndim == 3
     assert pixels.shape[2] in (1, 3)
     assert len(pixels) == 16 or pixels.min() < pixels.max()  # two cuttings lie outside of their windows
-    assert image_bits(path) == 8 * pixels.dtype.itemsize
+    assert image_kind(path)[1] == 8 * pixels.dtype.itemsize
     return f"{pixels.shape[1]} x {pixels.shape[0]}, {'grey' if pixels.shape[2] == 1 else 'RGB'}, {pixels.dtype}"
 
 

@@ -9,7 +9,7 @@ import pytest
 import tifffile
 import torch
 
-from cass.data.formats.read import image_bits, read_image
+from cass.data.formats.read import image_kind, read_image
 from cass.data.formats.tiff import tiff_pictures
 from cass.data.manifest.manifest import load_manifest
 from cass.data.store.dataset import to_images
@@ -80,7 +80,7 @@ def test_samples_without_a_range_keep_their_order_and_fill_sixteen_bits(tmp_path
     tifffile.imwrite(tmp_path / "a.tif", values)
     pixels = read_image(tmp_path / "a.tif")
     assert pixels.dtype == np.uint16
-    assert image_bits(tmp_path / "a.tif") == 16
+    assert image_kind(tmp_path / "a.tif") == ("TIFF", 16)
     assert (np.diff(pixels.astype(np.int64).ravel()) >= 0).all()
     assert (pixels.min(), pixels.max()) == (0, 65535)
     assert len(np.unique(pixels)) > 2900

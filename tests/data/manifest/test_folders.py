@@ -59,7 +59,7 @@ def test_split_folders_beside_others_are_refused(write_images: Write) -> None:
 
 
 def test_no_images_names_the_formats_and_what_there_is(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"No images in .*\. cass reads \.jpg, .*\.tiff"):
+    with pytest.raises(DataError, match=r"No images in .*\. cass reads \.bmp, .*\.tiff"):
         list_images(tmp_path)
     (tmp_path / "a.gif").write_bytes(b"x")
     with pytest.raises(DataError, match=r"but 1 '\.gif' files"):

@@ -11,19 +11,18 @@ import logging
 import zlib
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cass.data.formats.base import FORMATS, Format
 from cass.data.formats.intensities import Window, percentile_window, shares_of_white, window_bounds
 from cass.data.formats.unreadable import Pixels, UnreadableImage, check_size
-from cass.files import write_text
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-DICOM_SUFFIXES = (".dcm", ".dicom")
 MAGIC_AT, MAGIC = 128, b"DICM"
 MOST_BYTES = 2**30
 """Bytes above which a deflated file is not inflated."""
@@ -32,29 +31,6 @@ _DEFLATED = b"1.2.840.10008.1.2.1.99"
 
 _INSTALL = "Install it: pip install 'cass-ssl[dicom]'."
 _FAR = 1e12  # beyond any window
-
-
-def has_magic(start: bytes) -> bool:
-    """Tell DICOM by the first 132 bytes of a file; a file may be DICOM and TIFF at once.
-
-    Args:
-        start: Those bytes.
-    """
-    return start[MAGIC_AT : MAGIC_AT + len(MAGIC)] == MAGIC
-
-
-def is_dicom(path: Path) -> bool:
-    """Tell by its content, or by its name where it has no preamble, whether a file is DICOM.
-
-    Args:
-        path: A file.
-    """
-    try:
-        with open(path, "rb") as file:
-            start = file.read(MAGIC_AT + len(MAGIC))
-    except OSError:
-        return False
-    return has_magic(start) or (bool(start) and path.suffix.lower() in DICOM_SUFFIXES)
 
 
 def frame_count(path: Path) -> int:
@@ -111,7 +87,7 @@ def place_in_series(path: Path) -> tuple[str, float]:
         return "", 0.0
 
 
-def dicom_bits(path: Path) -> int:
+def dicom_bits(path: Path) -> Literal[8, 16]:
     """Return 16 where a sample has more than 8 bits, else 8.
 
     Args:
@@ -159,7 +135,7 @@ def read_dicom(path: Path, frame: int = 0, *, window: Window = "file") -> Pixels
         raise UnreadableImage(path, "its DICOM header lacks rows, columns or frames") from None
     check_size(path, width, height, packed=path.stat().st_size)
     if not 0 <= frame < frames:
-        raise UnreadableImage(path, f"it has {frames} frames, none numbered {frame}", "Mend the list of images.")
+        raise UnreadableImage(path, f"it has {frames} frames, none numbered {frame}", "Fix the list of images.")
     try:
         return _pictured(dataset, frame, window)
     except UnreadableImage:
@@ -305,19 +281,36 @@ def _why(dataset: Dataset, error: Exception) -> str:
     return "its pixel data are truncated or damaged, or do not fit its header"
 
 
-def salt_of(folder: Path) -> str:
-    """Take the secret that patient codes are made with, or make it.
+class Dicom(Format):
+    """DICOM, 8 and 16 bits; a file may hold several frames."""
 
-    Args:
-        folder: The user's cache folder; the secret is a file in it that only the user can read.
+    name = "DICOM"
+    suffixes = (".dcm", ".dicom")
+    comes_first = True  # a file may be DICOM and TIFF at once
+    may_lack_signature = True
+    may_lack_suffix = True
+    holds_several = True
+    names_patients = True
 
-    Returns:
-        32 hexadecimal digits.
-    """
-    import secrets
+    def recognises(self, start: bytes) -> bool:
+        """Look behind the preamble."""
+        return start[MAGIC_AT : MAGIC_AT + len(MAGIC)] == MAGIC
 
-    path = folder / "salt"
-    if not path.is_file():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_text(path, secrets.token_hex(16), private=True, keep=True)  # the first of several writers wins
-    return path.read_text(encoding="ascii").strip()
+    def read(self, path: Path, file: BinaryIO, number: int) -> Pixels:
+        """Decode a frame; see :func:`read_dicom`."""
+        return read_dicom(path, number)
+
+    def bits(self, path: Path, start: bytes) -> Literal[8, 16]:
+        """Return 16 where a sample has more than 8 bits."""
+        return dicom_bits(path)
+
+    def count(self, path: Path) -> int:
+        """Count the frames; see :func:`frame_count`."""
+        return frame_count(path)
+
+    def group(self, path: Path, *, salt: str) -> str:
+        """Return a code of the patient or series; see :func:`group_code`."""
+        return group_code(path, salt=salt)
+
+
+FORMATS.register("dicom")(Dicom())

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cass.data.formats.read import image_bits, read_image
+from cass.data.formats.orientation import ORIENTATION
+from cass.data.formats.read import image_kind, read_image
 from cass.data.formats.references import split_reference
 
-_MAKE, _ORIENTATION = 271, 274  # tags of EXIF and TIFF
+_MAKE = 271  # a tag of EXIF and TIFF
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def read_header(path: Path) -> Header:
     """Read the header of an image.
 
     Args:
-        path: A JPEG, PNG, BMP or TIFF file.
+        path: An image file, or an image in one.
 
     Returns:
         Its facts.
@@ -50,28 +51,27 @@ def read_header(path: Path) -> Header:
     """
     from PIL import Image
 
-    bits = image_bits(path)
+    name, bits = image_kind(path)
     try:
         with Image.open(path) as picture:  # no file of that name where a frame is meant
             exif = picture.getexif()
             return Header(
                 width=picture.width,
                 height=picture.height,
-                format=str(picture.format),
+                format=name,
                 mode=picture.mode,
                 bits=bits,
-                orientation=int(exif.get(_ORIENTATION, 1) or 1),
+                orientation=int(exif.get(ORIENTATION, 1) or 1),
                 make=str(exif.get(_MAKE, "") or "").strip("\0 "),
                 size=path.stat().st_size,
             )
     except Exception:  # Pillow raises what it likes; the picture itself may be readable all the same
-        return _from_pixels(path, bits)
+        return _from_pixels(path, name, bits)
 
 
-def _from_pixels(path: Path, bits: int) -> Header:
+def _from_pixels(path: Path, name: str, bits: int) -> Header:
     """Tell the facts of a file that Pillow cannot open, such as a TIFF of six channels, from its pixels."""
     height, width, channels = read_image(path).shape
     path, _ = split_reference(path)
     mode = {1: "L", 3: "RGB"}.get(channels, f"{channels} channels")
-    kind = path.suffix.lstrip(".").upper() or "DICOM"
-    return Header(width, height, kind, mode, bits, 1, "", path.stat().st_size)
+    return Header(width, height, name, mode, bits, 1, "", path.stat().st_size)

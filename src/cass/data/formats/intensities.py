@@ -55,3 +55,21 @@ def shares_of_white(values: NDArray[Any], low: float, high: float) -> NDArray[np
 def to_uint16(shares: NDArray[np.float64]) -> NDArray[np.uint16]:
     """Spread shares of white in [0, 1] over the range of 16 bits."""
     return (shares * 65535).round().astype(np.uint16)
+
+
+def full_range(pixels: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Stretch 1- to 7-bit samples to uint8 and 9- to 15-bit samples to uint16; one value stays one value.
+
+    Args:
+        pixels: Samples, any shape.
+        bits: Bits of a sample, 1 to 16.
+
+    Returns:
+        The same shape, uint8 or uint16; samples of 8 and 16 bits stay as they are.
+    """
+    dtype = np.uint8 if bits <= 8 else np.uint16
+    if bits in (8, 16):
+        return pixels.astype(dtype, copy=False)
+    top, wanted = 2**bits - 1, int(np.iinfo(dtype).max)
+    stretched: NDArray[Any] = (pixels.astype(np.uint32) * wanted + top // 2) // top
+    return stretched.astype(dtype)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.data.formats.intensities import percentile_window, shares_of_white, to_uint16
-from cass.data.formats.unreadable import UnreadableImage, check_size
-
-TIFF_SUFFIXES = (".tif", ".tiff")
-TIFF_MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")  # the latter two are BigTIFF
+from cass.data.formats.base import FORMATS, Format
+from cass.data.formats.intensities import full_range, percentile_window, shares_of_white, to_uint16
+from cass.data.formats.orientation import ORIENTATION, upright
+from cass.data.formats.unreadable import Pixels, UnreadableImage, check_size
 
 _PLAIN = ("shaped", "generic", "uniform", "imagej", "ome")
 """Files whose pages are pictures; those of slide scanners hold levels, labels and thumbnails too."""
-_ORIENTATION = 274
 
 
 def tiff_pictures(path: Path) -> int:
@@ -32,12 +30,12 @@ def tiff_pictures(path: Path) -> int:
 
     try:
         with TiffFile(path) as file:
-            return len(_pictures(file))
+            return len(_pages_of_pictures(file))
     except Exception:
         return 1
 
 
-def tiff_bits(path: Path) -> int:
+def tiff_bits(path: Path) -> Literal[8, 16]:
     """Return 16 where a sample has more than 8 bits, else 8, from the header of the first page.
 
     Args:
@@ -75,17 +73,17 @@ def read_tiff(path: Path, picture: int = 0) -> NDArray[Any]:
         check_size(path, first.imagewidth, first.imagelength, packed=path.stat().st_size)
         pages: list[Any] = [first]
         if picture or len(file.pages) > 1:
-            pictures = _pictures(file)
+            pictures = _pages_of_pictures(file)
             if picture >= len(pictures):
                 raise UnreadableImage(
-                    path, f"it has {len(pictures)} pictures, none numbered {picture}", "Mend the list of images."
+                    path, f"it has {len(pictures)} pictures, none numbered {picture}", "Fix the list of images."
                 )
             pages = pictures[picture]
         first = pages[0].keyframe  # a frame without tags of its own shares those of an earlier page
         return _interpreted(path, first, [page.asarray() for page in pages])
 
 
-def _pictures(file: Any) -> list[list[Any]]:
+def _pages_of_pictures(file: Any) -> list[list[Any]]:
     """Sort the pages of a file into pictures: the pages of each, more than one where each is a channel."""
     first = file.series[0]
     if first.kind not in _PLAIN or len(first.levels) > 1:
@@ -122,7 +120,7 @@ def _interpreted(path: Path, page: Any, planes: list[NDArray[Any]]) -> NDArray[A
     if alpha and any(alpha) and len(planes) == 1:
         kept = [True] * (pixels.shape[2] - len(alpha)) + [not drop for drop in alpha]
         pixels = pixels[..., kept]
-    tag = page.tags.get(_ORIENTATION)
+    tag = page.tags.get(ORIENTATION)
     orientation = 1 if tag is None else int(tag.value)
 
     photometric = page.photometric
@@ -130,7 +128,7 @@ def _interpreted(path: Path, page: Any, planes: list[NDArray[Any]]) -> NDArray[A
         # Colour maps are 16-bit by the standard even for 8-bit pictures: entry = value * 257 (or * 256).
         return upright((page.colormap >> 8).astype(np.uint8).T[pixels[..., 0]], orientation)
     if pixels.dtype in (np.bool_, np.uint8, np.uint16):
-        pixels = _full_range(pixels, _bits(page))
+        pixels = full_range(pixels, _bits(page))
     elif pixels.dtype.kind in "iuf":
         pixels = to_uint16(shares_of_white(pixels, *percentile_window(pixels)))
     else:
@@ -154,22 +152,26 @@ def _bits(page: Any) -> int:
     return int(max(bits)) if isinstance(bits, tuple) else int(bits)
 
 
-def _full_range(pixels: NDArray[Any], bits: int) -> NDArray[Any]:
-    """Stretch 1- to 7-bit samples to uint8 and 9- to 15-bit samples to uint16; one value stays one value."""
-    dtype = np.uint8 if bits <= 8 else np.uint16
-    if bits in (8, 16):
-        return pixels.astype(dtype, copy=False)
-    top, wanted = 2**bits - 1, int(np.iinfo(dtype).max)
-    stretched: NDArray[Any] = (pixels.astype(np.uint32) * wanted + top // 2) // top
-    return stretched.astype(dtype)
+class Tiff(Format):
+    """TIFF, 8 and 16 bits; a file may hold several images."""
+
+    name = "TIFF"
+    suffixes = (".tif", ".tiff")
+    signatures = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")  # the latter two are BigTIFF
+    holds_several = True
+
+    def read(self, path: Path, file: BinaryIO, number: int) -> Pixels:
+        """Decode an image; see :func:`read_tiff`."""
+        pixels: Pixels = read_tiff(path, number)
+        return pixels
+
+    def bits(self, path: Path, start: bytes) -> Literal[8, 16]:
+        """Return 16 where a sample of the first page has more than 8 bits."""
+        return tiff_bits(path)
+
+    def count(self, path: Path) -> int:
+        """Count the pages of one size; see :func:`tiff_pictures`."""
+        return tiff_pictures(path)
 
 
-def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Undo an EXIF orientation (1 to 8; anything else counts as 1) of an (H, W, C) array."""
-    if orientation in (5, 6, 7, 8):  # stored with rows and columns exchanged
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return pixels
+FORMATS.register("tiff")(Tiff())

@@ -5,23 +5,21 @@ from __future__ import annotations
 import os.path
 import posixpath
 from collections.abc import Sequence
-from pathlib import Path
 
-from cass.data.formats.dicom import is_dicom
-from cass.data.formats.read import IMAGE_SUFFIXES
 from cass.data.formats.references import file_of
 from cass.data.manifest.folders import SPLIT_NAMES
+from cass.data.manifest.kinds import IMAGES, FileKind
 from cass.data.manifest.table import Table
 from cass.errors import ConfigError, DataError, did_you_mean
 from cass.types import Task
 
 
-def image_paths(table: Table, *, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> tuple[str, ...]:
+def image_paths(table: Table, *, kind: FileKind = IMAGES) -> tuple[str, ...]:
     """Check the column ``image``.
 
     Args:
         table: A table with that column.
-        suffixes: Lower-case suffixes of the files that may stand in it.
+        kind: Which files may stand in it.
 
     Returns:
         N paths with forward slashes, relative to the CSV's folder.
@@ -38,13 +36,12 @@ def image_paths(table: Table, *, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> 
             raise DataError(f"{table.path} line {line} has an empty image", "Fill in the path or remove the row.")
         image = cell.replace("\\", "/")
         file = file_of(image)
-        bare = not posixpath.splitext(file)[1] and suffixes is IMAGE_SUFFIXES and is_dicom(Path(root, file))
-        if not file.lower().endswith(suffixes) and not bare:
+        if not kind.includes(os.path.join(root, file)):
             raise DataError(
                 f"{table.path} line {line}: {cell!r} is not an image that cass reads"
-                if suffixes is IMAGE_SUFFIXES
+                if kind.images
                 else f"{table.path} line {line}: {cell!r} is not what is to be prepared",
-                f"Use one of {', '.join(suffixes)}.",
+                f"Use one of {', '.join(kind.suffixes)}.",
             )
         normal = posixpath.normpath(image)
         key = image if normal == image else normal
@@ -62,7 +59,7 @@ def image_paths(table: Table, *, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> 
         raise DataError(
             f"{table.path} lists {len(missing)} of {len(images)} images that do not exist, "
             f"the first {missing[0]!r}",
-            f"Image paths are relative to {root}; mend the paths or remove the rows.",
+            f"Image paths are relative to {root}; fix the paths or remove the rows.",
         )
     return tuple(images)
 

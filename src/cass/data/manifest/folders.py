@@ -8,8 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from cass.data.formats.dicom import is_dicom
-from cass.data.formats.read import IMAGE_SUFFIXES
+from cass.data.manifest.kinds import IMAGES, FileKind
 from cass.errors import DataError
 from cass.types import Split
 
@@ -41,12 +40,12 @@ class FolderLayout:
     splits: tuple[Split, ...] | None
 
 
-def list_images(folder: Path, *, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> tuple[str, ...]:
+def list_images(folder: Path, *, kind: FileKind = IMAGES) -> tuple[str, ...]:
     """List the image files under a folder, at any depth, without hidden ones.
 
     Args:
         folder: An existing folder.
-        suffixes: Lower-case suffixes of the files that count; with those of images, DICOM without one counts too.
+        kind: Which files count.
 
     Returns:
         Paths relative to ``folder``, with forward slashes, sorted.
@@ -70,8 +69,7 @@ def list_images(folder: Path, *, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> 
             if name.startswith("."):
                 continue
             suffix = os.path.splitext(name)[1].lower()
-            bare = not suffix and suffixes is IMAGE_SUFFIXES and is_dicom(Path(where, name))
-            if name.lower().endswith(suffixes) or bare:
+            if kind.includes(os.path.join(where, name)):
                 images.append(prefix + name)
             else:
                 others[suffix] += 1
@@ -80,17 +78,17 @@ def list_images(folder: Path, *, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> 
         if others:
             suffix, count = min(others.items(), key=lambda item: (-item[1], item[0]))
             found = f" (but {count} '{suffix}' files)" if suffix else f" (but {count} files without a suffix)"
-        if suffixes is not IMAGE_SUFFIXES:
-            raise DataError(f"Nothing to prepare in {folder}{found}", f"Files wanted: {', '.join(suffixes)}.")
+        if not kind.images:
+            raise DataError(f"Nothing to prepare in {folder}{found}", f"Files wanted: {', '.join(kind.suffixes)}.")
         raise DataError(
             f"No images in {folder}{found}",
-            f"cass reads {', '.join(IMAGE_SUFFIXES)}, and DICOM without a suffix; cass prepare makes images of "
+            f"cass reads {', '.join(kind.suffixes)}, and DICOM without a suffix; cass prepare makes images of "
             "slides and NIfTI volumes. Convert other formats to PNG or TIFF first.",
         )
     return tuple(sorted(images))
 
 
-def read_folder(folder: Path, *, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> FolderLayout:
+def read_folder(folder: Path, *, kind: FileKind = IMAGES) -> FolderLayout:
     """Read classes and splits off the layout of a folder.
 
     Split folders (``train/ val/ test/``, also ``training``, ``validation``, ``valid``, ``dev``,
@@ -100,7 +98,7 @@ def read_folder(folder: Path, *, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> 
 
     Args:
         folder: An existing folder.
-        suffixes: Of the files that count.
+        kind: Which files count.
 
     Returns:
         The layout, images sorted.
@@ -109,7 +107,7 @@ def read_folder(folder: Path, *, suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> 
         DataError: No images; or train and test folders stand beside images that are in neither, so
             that honouring the splits is impossible and ignoring them would train on test images.
     """
-    images = list_images(folder, suffixes=suffixes)
+    images = list_images(folder, kind=kind)
     depths = Counter(image.count("/") for image in images)
     tops = {_top(image) for image in images}
     as_splits = {top: SPLIT_NAMES.get(top.lower()) for top in tops}

@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.data.formats.dicom import DICOM_SUFFIXES, frame_count, group_code, is_dicom, salt_of
+from cass.data.formats.base import FORMATS, Format, format_of
 from cass.data.formats.references import MARK, file_of, split_reference
-from cass.data.formats.tiff import TIFF_SUFFIXES, tiff_pictures
+from cass.data.formats.salt import salt_of
 from cass.files import cache_folder
 from cass.parallel import for_each
 
@@ -43,30 +43,31 @@ def list_frames(root: Path, images: Sequence[str], *, group: bool) -> Frames | N
     Returns:
         The frames; None where every file is a picture of its own and tells nothing of whom it shows.
     """
-    dicom, tiff = _of_several(root, images)
-    if not dicom and not tiff:
+    formats = _of_several(root, images)
+    if not formats:
         return None
-    files = {row: split_reference(root / images[row]) for row in (*dicom, *tiff)}
+    rows = list(formats)
+    files = {row: split_reference(root / images[row]) for row in rows}
     numbers = {file: number for number, file in enumerate(dict.fromkeys(file for file, _ in files.values()))}
     frames = np.ones(len(images), dtype=np.int64)
     groups = [""] * len(images)
-    salt = salt_of(cache_folder()) if group and dicom else ""
-    rows = [*dicom, *tiff]
+    named = any(entry.names_patients for entry in formats.values())
+    salt = salt_of(cache_folder()) if group and named else ""
 
     def look(number: int) -> None:
         row = rows[number]
+        entry = formats[row]
         file, part = files[row]
         if part is None:
-            frames[row] = frame_count(file) if number < len(dicom) else tiff_pictures(file)
+            frames[row] = entry.count(file)
         if not group:
             return
-        if number < len(dicom):
-            groups[row] = group_code(file, salt=salt)
-        if not groups[row] and (number < len(dicom) or part is not None or frames[row] > 1):
+        groups[row] = entry.group(file, salt=salt)
+        if not groups[row] and (entry.names_patients or part is not None or frames[row] > 1):
             groups[row] = f"file-{numbers[file]}"
 
     for_each(len(rows), look)
-    if not dicom and not any(groups) and (frames == 1).all():
+    if not named and not any(groups) and (frames == 1).all():
         return None
     names = [
         f"{name}{MARK}{number}" if count > 1 else name
@@ -77,14 +78,13 @@ def list_frames(root: Path, images: Sequence[str], *, group: bool) -> Frames | N
     return Frames(sources, tuple(names), np.array(groups, dtype=np.str_) if group else None)
 
 
-def _of_several(root: Path, images: Sequence[str]) -> tuple[list[int], list[int]]:
-    """Find the rows of DICOM and of TIFF files; of DICOM in TIFF's clothes, DICOM."""
-    dicom, tiff = list[int](), list[int]()
+def _of_several(root: Path, images: Sequence[str]) -> dict[int, Format]:
+    """Find the rows of files that may hold several images, by content; the other files are not opened."""
+    suffixes = {suffix for entry in FORMATS.values() if entry.holds_several for suffix in entry.suffixes}
+    found: dict[int, Format] = {}
     for row, name in enumerate(images):
-        suffix = PurePosixPath(file_of(name)).suffix.lower()
-        if suffix in ("", *DICOM_SUFFIXES, *TIFF_SUFFIXES):
-            if is_dicom(split_reference(root / name)[0]):
-                dicom.append(row)
-            elif suffix in TIFF_SUFFIXES:
-                tiff.append(row)
-    return dicom, tiff
+        if PurePosixPath(file_of(name)).suffix.lower() in ("", *suffixes):
+            entry = format_of(split_reference(root / name)[0])
+            if entry is not None and entry.holds_several:
+                found[row] = entry
+    return found

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.data.formats.read import IMAGE_SUFFIXES
 from cass.data.manifest.columns import image_paths, labels_from_columns, labels_from_names, split_names
 from cass.data.manifest.folders import list_images, read_folder
 from cass.data.manifest.frames import list_frames
+from cass.data.manifest.kinds import IMAGES, FileKind
 from cass.data.manifest.table import read_table
 from cass.data.sources.medmnist import PREFIX, fetch_medmnist, unpack_medmnist
 from cass.errors import DataError, did_you_mean
@@ -88,9 +88,7 @@ class Manifest:
         )
 
 
-def load_manifest(
-    source: str | Path, *, label_columns: Sequence[str] = (), suffixes: tuple[str, ...] = IMAGE_SUFFIXES
-) -> Manifest:
+def load_manifest(source: str | Path, *, label_columns: Sequence[str] = (), kind: FileKind = IMAGES) -> Manifest:
     """Read a data set from a folder, a CSV manifest, a MedMNIST file, or the word ``generated``.
 
     Args:
@@ -102,15 +100,14 @@ def load_manifest(
             or ``medmnist:`` and the name of one, which is downloaded; both have splits and labels of their own.
         label_columns: Names of 0/1 columns that hold the labels instead of ``label``; empty in all of
             them means unlabelled. The task is then multi-label.
-        suffixes: Lower-case suffixes of the files that count. Where they are given, a row stays a file, whatever
-            it holds.
+        kind: Which files count. Of any other kind than images, a row stays a file, whatever it holds.
 
     Returns:
         The manifest: a CSV in the order of its rows, a folder in sorted order.
 
     Raises:
         DataError: The source is missing, empty or malformed; the message names the file, the line or
-            value, and the mend.
+            value, and the fix.
     """
     if source == GENERATED:
         from cass.data.sources.generated import generated_dataset
@@ -131,17 +128,17 @@ def load_manifest(
             raise DataError(
                 f"{path} is neither a folder nor a .csv file", "Give the folder that holds it, or a CSV."
             )
-        return _from_csv(path, label_columns, suffixes)
+        return _from_csv(path, label_columns, kind)
     if (path / "labels.csv").is_file():
-        manifest = _from_csv(path / "labels.csv", label_columns, suffixes)
-        _report_labels_csv(path, manifest, suffixes)
+        manifest = _from_csv(path / "labels.csv", label_columns, kind)
+        _report_labels_csv(path, manifest, kind)
         return manifest
     if label_columns:
         raise DataError(
             f"{path} is a folder without labels.csv, so it has no column {label_columns[0]!r}",
             "Give a CSV file that has the label columns.",
         )
-    layout = read_folder(path, suffixes=suffixes)
+    layout = read_folder(path, kind=kind)
     return build_manifest(
         root=path,
         images=layout.images,
@@ -149,7 +146,7 @@ def load_manifest(
         labelled=[bool(label) for label in layout.labels],
         splits=layout.splits,
         task="multiclass",
-        frames=suffixes is IMAGE_SUFFIXES,
+        frames=kind.images,
     )
 
 
@@ -161,14 +158,12 @@ def _siblings(path: Path) -> list[str]:
         return []
 
 
-def _report_labels_csv(folder: Path, manifest: Manifest, suffixes: tuple[str, ...]) -> None:
+def _report_labels_csv(folder: Path, manifest: Manifest, kind: FileKind) -> None:
     """Say that the folder was read through its labels.csv, and what that leaves out."""
     splits = "its splits are honoured" if manifest.splits is not None else "it has no splits"
     logger.info("%s is read through its labels.csv: %d images; %s.", folder, len(manifest), splits)
     try:
-        unlisted = set(list_images(folder, suffixes=suffixes)) - {
-            posixpath.normpath(image) for image in manifest.images
-        }
+        unlisted = set(list_images(folder, kind=kind)) - {posixpath.normpath(image) for image in manifest.images}
     except DataError:  # the CSV may point to images that lie elsewhere
         return
     if unlisted:
@@ -181,7 +176,7 @@ def _report_labels_csv(folder: Path, manifest: Manifest, suffixes: tuple[str, ..
         )
 
 
-def _from_csv(path: Path, label_columns: Sequence[str], suffixes: tuple[str, ...] = IMAGE_SUFFIXES) -> Manifest:
+def _from_csv(path: Path, label_columns: Sequence[str], kind: FileKind = IMAGES) -> Manifest:
     """Read a CSV manifest."""
     table = read_table(path)
     columns = table.columns
@@ -198,7 +193,7 @@ def _from_csv(path: Path, label_columns: Sequence[str], suffixes: tuple[str, ...
         if near is not None and near not in label_columns:
             raise DataError(f"{path} has a column {near!r} but none named {word!r}", f"Rename it to {word!r}.")
 
-    images = image_paths(table, suffixes=suffixes)
+    images = image_paths(table, kind=kind)
     if label_columns:
         labels, labelled = labels_from_columns(table, label_columns)
         task: Task = "multilabel"
@@ -216,7 +211,7 @@ def _from_csv(path: Path, label_columns: Sequence[str], suffixes: tuple[str, ...
         task=task,
         metadata={name: cells for name, cells in columns.items() if name not in used},
         classes=label_columns,
-        frames=suffixes is IMAGE_SUFFIXES,
+        frames=kind.images,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.data.formats.read import image_bits, picture_pixels, read_picture, to_channels
+from cass.data.formats.read import image_kind, picture_pixels, read_picture, to_channels
 from cass.data.formats.unreadable import Pixels, UnreadableImage
 from cass.errors import MOST_NAMED, DataError, OutputError
 from cass.parallel import for_each
@@ -268,7 +268,7 @@ def memory_bytes() -> int:
 def _is_deep(path: Path) -> bool:
     """Whether an image has more than 8 bits; an unreadable one says nothing here."""
     try:
-        return image_bits(path) == 16
+        return image_kind(path)[1] == 16
     except UnreadableImage:
         return False
 
