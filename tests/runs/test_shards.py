@@ -20,7 +20,7 @@ def shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shards:
 
 def fill(shards: Shards, span: range, *, without: tuple[int, ...] = ()) -> None:
     table = pa.table({"image": [str(row) for row in span if row not in without]}, schema=SCHEMA)
-    shards.write(span, table, corrupt=dict.fromkeys(without, "broken"))
+    shards.write(span, table, unreadable=dict.fromkeys(without, "broken"))
 
 
 def test_what_is_finished_is_taken_up_again(shards: Shards) -> None:

@@ -52,7 +52,7 @@ def main(out: Path, devices: int, method: str, device: str) -> None:
     module = PretrainModule(
         built,
         config=config,
-        images=StoredImages(ImageStore(array=pixels, corrupt={}), range(IMAGES)),
+        images=StoredImages(ImageStore(array=pixels, unreadable={}), range(IMAGES)),
         make_views=build_views(RECIPES["paper"]),
         batch_size=16,
     )

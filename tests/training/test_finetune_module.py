@@ -24,7 +24,7 @@ def module_of(
 ) -> FinetuneModule:
     tuning = TuneSettings(**{"device": "cpu", "epochs": 1, "batch_size": 4, "min_steps": 1, "lr": 0.01} | settings)
     pixels = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
-    images = StoredImages(ImageStore(array=pixels, corrupt={}), range(12), targets=TARGETS)
+    images = StoredImages(ImageStore(array=pixels, unreadable={}), range(12), targets=TARGETS)
     branch = build_branch(BackboneSpec(network, image_size=32), seed=0)
     torch.manual_seed(0)
     branch.head = nn.Linear(branch.num_features, 2)

@@ -48,7 +48,7 @@ def module(tmp_path: Path, **settings: Any) -> PretrainModule:
     return PretrainModule(
         method,
         config=config,
-        images=StoredImages(ImageStore(array=pixels, corrupt={}), range(16)),
+        images=StoredImages(ImageStore(array=pixels, unreadable={}), range(16)),
         make_views=build_views(RECIPES["paper"]),
         batch_size=int(config.batch_size),
     )

@@ -21,7 +21,7 @@ def branch() -> Branch:
 
 def stored(count: int) -> StoredImages:
     pixels = np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-    return StoredImages(ImageStore(array=pixels, corrupt={}), range(count))
+    return StoredImages(ImageStore(array=pixels, unreadable={}), range(count))
 
 
 def floats(images: StoredImages) -> torch.Tensor:

@@ -236,7 +236,7 @@ def test_a_file_that_is_in_the_way_is_kept(run: Path, images: Path, begun: Path,
         cass.embed(run, images, out=tmp_path / "e.csv", device="cpu")
 
 
-def test_a_corrupt_image_is_named_and_left_out(
+def test_an_unreadable_image_is_named_and_left_out(
     run: Path, tmp_path: Path, short_shards: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     images = write_images(tmp_path / "images")
@@ -261,7 +261,7 @@ def test_a_corrupt_image_is_named_and_left_out(
     assert same(tmp_path / "shards", tmp_path / "whole")
 
 
-def test_too_many_corrupt_images_stop_it_and_leave_nothing(run: Path, tmp_path: Path) -> None:
+def test_too_many_unreadable_images_stop_it_and_leave_nothing(run: Path, tmp_path: Path) -> None:
     images = write_images(tmp_path / "images")
     for name in ("000", "001"):
         (images / "0" / f"{name}.png").write_text("no picture")

@@ -131,7 +131,7 @@ def test_with_and_without_the_cache_the_networks_are_the_same(
         assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_a_corrupt_image_is_named_skipped_and_counted(scans: Path, pretrained: Path, tmp_path: Path) -> None:
+def test_an_unreadable_image_is_named_skipped_and_counted(scans: Path, pretrained: Path, tmp_path: Path) -> None:
     folder = tmp_path / "scans"
     shutil.copytree(scans.parent, folder)
     table = pd.read_csv(scans, dtype=str)

@@ -63,7 +63,7 @@ def _embed_readable(
             output=lambda branch, images: branch.embed(images),
         )
     )
-    kept = np.concatenate([[row for row in chunk.span if row not in chunk.corrupt] for chunk in chunks]).astype(
+    kept = np.concatenate([[row for row in chunk.span if row not in chunk.unreadable] for chunk in chunks]).astype(
         np.int64
     )
     return rows[kept], {

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cass.config.shared import ComputeSettings
-from cass.data.store.store import ImageStore, check_corrupt
+from cass.data.store.store import ImageStore, check_unreadable
 from cass.data.store.stream import DecodedChunk, chunk_images, stored_images, stream_images
 from cass.errors import MOST_NAMED, OutputError
 from cass.hardware import torch_device
@@ -39,13 +39,13 @@ class Chunk:
         span: The rows of the span.
         names: Names of the images in it that could be read, n of them.
         outputs: (n, W) floats by branch name; no names at all where n is 0.
-        corrupt: Row -> why the image could not be read.
+        unreadable: Row -> why the image could not be read.
     """
 
     span: range
     names: list[str] = field(default_factory=list)
     outputs: dict[str, NDArray[np.float32]] = field(default_factory=dict)
-    corrupt: dict[int, str] = field(default_factory=dict)
+    unreadable: dict[int, str] = field(default_factory=dict)
 
 
 def load_branches(run: Path, which: str) -> dict[str, Branch]:
@@ -82,7 +82,7 @@ def infer(
     output: Output,
     stored: ImageStore | None = None,
     spans: Iterable[range] | None = None,
-    known_corrupt: dict[int, str] | None = None,
+    known_unreadable: dict[int, str] | None = None,
     on_images: Callable[[int], None] = lambda count: None,
 ) -> Generator[Chunk, None, None]:
     """Pass images through branches; the next images are decoded while the current ones are computed.
@@ -98,7 +98,7 @@ def infer(
         output: Function of a branch and images (B, C, S, S) that returns (B, W).
         stored: The N images of the branches' size, decoded already; None decodes them on the way.
         spans: Rows to compute, as consecutive spans in [0, N); None is all, 4,096 at a time.
-        known_corrupt: Row -> reason for images of other spans that could not be read earlier; they count, too.
+        known_unreadable: Row -> reason for images of other spans that could not be read earlier; they count, too.
         on_images: Called with the number of images passed since the last call.
 
     Yields:
@@ -115,15 +115,15 @@ def infer(
     size = chunk_images(spec.image_size, spec.in_chans, batch_size=batch_size)  # images decoded at a time
     pieces = (span[first : first + size] for span in wanted for first in range(0, len(span), size))
     images = stored_images(stored, pieces) if stored is not None else _streamed(root, names, pieces, spec=spec)
-    corrupt = dict(known_corrupt or {})
+    unreadable = dict(known_unreadable or {})
     with closing(images), evaluation_mode(*branches.values()):
         for span in wanted:
             chunk = Chunk(span)
             passed: list[dict[str, Tensor]] = []
             for _ in range(0, len(span), size):
                 decoded = next(images)
-                _note(decoded.corrupt, corrupt, names)
-                chunk.corrupt |= decoded.corrupt
+                _note(decoded.unreadable, unreadable, names)
+                chunk.unreadable |= decoded.unreadable
                 chunk.names += [names[row] for row in decoded.good()]
                 for batch in decoded.batches(batch_size):
                     shown = batch.to(device)
@@ -131,7 +131,7 @@ def infer(
                         {name: embed_batch(branch, shown, output=output) for name, branch in branches.items()}
                     )
                     on_images(len(batch))
-                on_images(len(decoded.corrupt))
+                on_images(len(decoded.unreadable))
             if chunk.names:
                 chunk.outputs = {name: torch.cat([part[name] for part in passed]).numpy() for name in branches}
             yield chunk
@@ -144,12 +144,12 @@ def _streamed(
     return stream_images(lambda row: root / names[row], pieces, image_size=spec.image_size, in_chans=spec.in_chans)
 
 
-def _note(fresh: dict[int, str], corrupt: dict[int, str], names: Sequence[str]) -> None:
+def _note(fresh: dict[int, str], unreadable: dict[int, str], names: Sequence[str]) -> None:
     """Add unreadable images to those known, name the first of them, and stop where they are too many."""
     for row, reason in sorted(fresh.items()):
-        corrupt[row] = reason
-        if len(corrupt) <= MOST_NAMED:
-            log.warning("Skipped %s: %s", names[row], reason)
-        elif len(corrupt) == MOST_NAMED + 1:
-            log.warning("Further images that cannot be read are only counted.")
-    check_corrupt(corrupt, total=len(names), names=names)
+        unreadable[row] = reason
+        if len(unreadable) <= MOST_NAMED:
+            log.warning("Unreadable: %s: %s", names[row], reason)
+        elif len(unreadable) == MOST_NAMED + 1:
+            log.warning("Further unreadable images are only counted.")
+    check_unreadable(unreadable, total=len(names), names=names)

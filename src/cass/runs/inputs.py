@@ -14,7 +14,7 @@ from cass.data.formats.identity import image_digests
 from cass.data.manifest.manifest import Manifest, load_manifest
 from cass.data.splits.resolve import resolve_splits
 from cass.data.store.cache import cached_images
-from cass.data.store.store import ImageStore, any_deep, check_corrupt, decode_images
+from cass.data.store.store import ImageStore, any_deep, check_unreadable, decode_images
 from cass.errors import DataError
 from cass.files import cache_folder
 from cass.types import SPLITS, Split
@@ -67,20 +67,20 @@ class Inputs:
         manifest: The chosen part of the data set, M images.
         splits: (M,) of split names.
         images: The decoded images.
-        corrupt: Reason by image name for those that could not be read.
+        unreadable: Reason by image name for those that could not be read.
     """
 
     manifest: Manifest
     splits: NDArray[np.str_]
     images: ImageStore
-    corrupt: dict[str, str]
+    unreadable: dict[str, str]
 
     def rows(self, name: Split, *, labelled: bool = False) -> NDArray[np.int64]:
         """Return the readable rows of a split, all or only those with a label."""
         chosen = self.splits == name
         if labelled:
             chosen &= self.manifest.labelled
-        chosen[list(self.images.corrupt)] = False
+        chosen[list(self.images.unreadable)] = False
         return np.flatnonzero(chosen)
 
 
@@ -192,8 +192,8 @@ def decode(
             in_chans=in_chans,
             deep=any_deep(plan.paths()),  # of the whole set, as in the cache
         )
-    check_corrupt(images.corrupt, total=len(manifest), names=list(manifest.images))
-    corrupt = {manifest.images[row]: reason for row, reason in sorted(images.corrupt.items())}
-    for name, reason in corrupt.items():
-        log.warning("Skipped %s: %s", name, reason)
-    return Inputs(manifest, plan.splits[rows], images, corrupt)
+    check_unreadable(images.unreadable, total=len(manifest), names=list(manifest.images))
+    unreadable = {manifest.images[row]: reason for row, reason in sorted(images.unreadable.items())}
+    for name, reason in unreadable.items():
+        log.warning("Unreadable: %s: %s", name, reason)
+    return Inputs(manifest, plan.splits[rows], images, unreadable)

@@ -151,18 +151,18 @@ def write_rows(
                 batch_size=config.batch_size,
                 output=output,
                 spans=missing,
-                known_corrupt=shards.corrupt,
+                known_unreadable=shards.unreadable,
                 on_images=progress.advance,
             )
             with closing(passed):
                 for chunk in passed:
                     table = tabulate(chunk) if chunk.names else schema.empty_table()
-                    shards.write(chunk.span, table, corrupt=chunk.corrupt)
+                    shards.write(chunk.span, table, unreadable=chunk.unreadable)
         if target.is_file:
             _join(shards, target.out)
     finally:
         _remove_unused(target.folder)
-    return Written(shards.written(), {names[row]: reason for row, reason in sorted(shards.corrupt.items())})
+    return Written(shards.written(), {names[row]: reason for row, reason in sorted(shards.unreadable.items())})
 
 
 def _job_of(
@@ -189,7 +189,7 @@ def _already_joined(target: Target, shards: Shards) -> bool:
 
 def _forget_repaired(shards: Shards, root: Path, names: Sequence[str], *, spec: BackboneSpec) -> None:
     """Make the shards again whose unreadable images can be read now: the user may have repaired them."""
-    for row in list(shards.corrupt):
+    for row in list(shards.unreadable):
         image = fitted_image(root / names[row], image_size=spec.image_size, in_chans=spec.in_chans)
         if not isinstance(image, str):
             shards.forget(row // shards.rows)

@@ -19,7 +19,7 @@ SHARD_ROWS = 4096
 
 JOB_FILE = "_job.json"  # readers of Parquet folders pass over names that begin with _ or .
 SHARD_FORMAT = "cass-shards-1"
-_CORRUPT = b"cass.corrupt"
+_UNREADABLE = b"cass.corrupt"
 _WORDS = {
     "format": "another version of cass",
     "command": "another command",
@@ -42,7 +42,7 @@ class Shards:
         images: Length N of the image list.
         schema: Columns of every shard.
         rows: Rows of the image list that a shard covers.
-        corrupt: Row -> reason, for images that the finished shards leave out because they cannot be read.
+        unreadable: Row -> reason, for images that the finished shards leave out because they cannot be read.
         done: Numbers of the finished shards.
     """
 
@@ -50,7 +50,7 @@ class Shards:
     images: int
     schema: Any
     rows: int
-    corrupt: dict[int, str] = field(default_factory=dict)
+    unreadable: dict[int, str] = field(default_factory=dict)
     done: set[int] = field(default_factory=set)
 
     def span(self, number: int) -> range:
@@ -71,7 +71,7 @@ class Shards:
 
     def written(self) -> int:
         """Return how many rows the finished shards hold."""
-        return sum(len(self.span(number)) for number in self.done) - len(self.corrupt)
+        return sum(len(self.span(number)) for number in self.done) - len(self.unreadable)
 
     def take_up(self) -> None:
         """Find the finished shards, and remove what a killed process left half-written."""
@@ -82,36 +82,36 @@ class Shards:
                 continue
             try:
                 with pq.ParquetFile(path) as file:
-                    corrupt = _corrupt_rows(file.schema_arrow)
-                    whole = file.metadata.num_rows == len(span) - len(corrupt)
+                    unreadable = _unreadable_rows(file.schema_arrow)
+                    whole = file.metadata.num_rows == len(span) - len(unreadable)
                     whole = whole and file.schema_arrow.equals(self.schema)
             except (pa.ArrowException, OSError, ValueError):
                 continue  # not a shard of cass, or damaged: it is made again
-            if whole and all(row in span for row in corrupt):
+            if whole and all(row in span for row in unreadable):
                 self.done.add(number)
-                self.corrupt |= corrupt
+                self.unreadable |= unreadable
 
     def forget(self, number: int) -> None:
         """Have a finished shard made again."""
         self.done.discard(number)
         for row in self.span(number):
-            self.corrupt.pop(row, None)
+            self.unreadable.pop(row, None)
 
-    def write(self, span: range, table: Any, *, corrupt: dict[int, str]) -> None:
+    def write(self, span: range, table: Any, *, unreadable: dict[int, str]) -> None:
         """Write a shard, whole or not at all, so that it outlasts a power failure.
 
         Args:
             span: The rows that it covers.
             table: A row for each readable image of them, in order.
-            corrupt: Row -> reason for the others.
+            unreadable: Row -> reason for the others.
 
         Raises:
             OutputError: The disk is full or refuses.
         """
         number = span.start // self.rows
         schema = self.schema
-        if corrupt:
-            schema = schema.with_metadata({_CORRUPT: json.dumps(corrupt)})
+        if unreadable:
+            schema = schema.with_metadata({_UNREADABLE: json.dumps(unreadable)})
         path = self.path(number)
         try:
             with whole_file(path) as partial:
@@ -119,7 +119,7 @@ class Shards:
         except OSError as error:
             raise cannot_write(path, error) from None
         self.done.add(number)
-        self.corrupt |= corrupt
+        self.unreadable |= unreadable
 
     def tables(self) -> Iterator[Any]:
         """Yield the shards' tables in order, one at a time."""
@@ -184,9 +184,9 @@ def _check_same(folder: Path, job: dict[str, Any]) -> None:
             )
 
 
-def _corrupt_rows(schema: Any) -> dict[int, str]:
+def _unreadable_rows(schema: Any) -> dict[int, str]:
     """Read which rows a shard leaves out, and why."""
-    return {int(row): reason for row, reason in json.loads((schema.metadata or {}).get(_CORRUPT, "{}")).items()}
+    return {int(row): reason for row, reason in json.loads((schema.metadata or {}).get(_UNREADABLE, "{}")).items()}
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:

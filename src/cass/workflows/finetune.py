@@ -148,8 +148,8 @@ def _summary(
         "splits": plan.counts(),
         "splits_source": plan.source,
         "leakage": list(plan.leaks),
-        "corrupt_images": len(inputs.corrupt),
-        "corrupt_image_names": inputs.corrupt,
+        "corrupt_images": len(inputs.unreadable),
+        "corrupt_image_names": inputs.unreadable,
         "head": config.head,
     }
 

@@ -156,8 +156,8 @@ def _finish(
         "splits": plan.counts(),
         "splits_source": plan.source,
         "leakage": list(plan.leaks),
-        "corrupt_images": len(inputs.corrupt),
-        "corrupt_image_names": inputs.corrupt,
+        "corrupt_images": len(inputs.unreadable),
+        "corrupt_image_names": inputs.unreadable,
         "branches": _save_branches(out, method, watch),
     }
     plot_pretraining(watch.table(progress.rows), out / "plots" / "pretraining.png")

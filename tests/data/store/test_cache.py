@@ -132,17 +132,17 @@ def test_a_reason_that_names_the_file_is_kept_without_it(
         return {1: UnreadableImage(paths[1], f"bad header in {paths[1]} ({paths[1].name})")}
 
     monkeypatch.setattr(cache, "decode_each", fail)
-    assert take(files, folder).corrupt == {1: "bad header in the file (the file)"}
+    assert take(files, folder).unreadable == {1: "bad header in the file (the file)"}
 
 
-def test_corrupt_images_are_remembered(files: Files, folder: Path, decoded: list[int]) -> None:
+def test_unreadable_images_are_remembered(files: Files, folder: Path, decoded: list[int]) -> None:
     files[4].write_bytes(b"no picture at all, whatever its name may say")
     first, second = take(files, folder), take(files, folder)
     assert decoded == [6]
-    assert list(first.corrupt) == [4]
-    assert first.corrupt == second.corrupt
+    assert list(first.unreadable) == [4]
+    assert first.unreadable == second.unreadable
     assert not second.array[4].any()
-    assert second.subset([5, 4]).corrupt == {1: first.corrupt[4]}
+    assert second.subset([5, 4]).unreadable == {1: first.unreadable[4]}
 
 
 def test_images_unreadable_for_now_are_not_remembered(
@@ -158,10 +158,10 @@ def test_images_unreadable_for_now_are_not_remembered(
     original = store_module.read_picture
     monkeypatch.setattr(store_module, "read_picture", fail)
     broken = take(files, folder)
-    assert list(broken.corrupt) == [3]
+    assert list(broken.unreadable) == [3]
     assert entries(folder) == []
     monkeypatch.setattr(store_module, "read_picture", original)
-    assert take(files, folder).corrupt == {}
+    assert take(files, folder).unreadable == {}
     assert (broken.array[4] == plain(files)[4]).all()
 
 

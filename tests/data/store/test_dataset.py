@@ -10,7 +10,7 @@ from cass.data.store.dataset import EpochBatches, StoredImages, in_order, to_ima
 from cass.data.store.store import ImageStore
 
 RNG = np.random.default_rng(0)
-STORE = ImageStore(array=RNG.integers(0, 256, (20, 4, 4, 3), dtype=np.uint8), corrupt={})
+STORE = ImageStore(array=RNG.integers(0, 256, (20, 4, 4, 3), dtype=np.uint8), unreadable={})
 
 
 @given(

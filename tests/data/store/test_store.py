@@ -12,7 +12,7 @@ from PIL import Image
 
 from cass.data.store import store as store_module
 from cass.data.store.dataset import to_images
-from cass.data.store.store import ImageStore, check_corrupt, decode_images, memory_bytes, resize
+from cass.data.store.store import ImageStore, check_unreadable, decode_images, memory_bytes, resize
 from cass.errors import DataError, OutputError
 
 RNG = np.random.default_rng(0)
@@ -35,7 +35,7 @@ def test_eight_bit_is_squashed_as_pillow_does(tmp_path: Path) -> None:
     store = _decode([tmp_path / "a.png", tmp_path / "b.png"], on_progress=done.append)
     assert store.array.shape == (2, 8, 8, 3)
     assert store.array.dtype == np.uint8
-    assert store.corrupt == {}
+    assert store.unreadable == {}
     assert done == sorted(done)
     assert done[-1] == 2
     expected = np.asarray(Image.fromarray(RGB8).resize((8, 8), Image.Resampling.BILINEAR))
@@ -78,14 +78,14 @@ def test_resizing_is_antialiased() -> None:
         assert np.abs(inner / middle - 1).max() < 0.05
 
 
-def test_corrupt_images_are_named_noted_and_zero(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unreadable_images_are_named_noted_and_zero(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     Image.fromarray(RGB8).save(tmp_path / "good.png")
     Image.fromarray(RGB8).save(tmp_path / "bad.jpg")
     (tmp_path / "bad.jpg").write_bytes((tmp_path / "bad.jpg").read_bytes()[:300])
     with caplog.at_level(logging.WARNING, logger="cass"):
         store = _decode([tmp_path / "good.png", tmp_path / "bad.jpg", tmp_path / "gone.png"])
-    assert set(store.corrupt) == {1, 2}
-    assert "No such file" in store.corrupt[2]
+    assert set(store.unreadable) == {1, 2}
+    assert "No such file" in store.unreadable[2]
     assert (store.array[1:] == 0).all()
     assert store.array[0].any()
     assert "bad.jpg" in caplog.messages[0]
@@ -93,7 +93,7 @@ def test_corrupt_images_are_named_noted_and_zero(tmp_path: Path, caplog: pytest.
 
 def test_an_image_of_too_many_channels_is_noted(tmp_path: Path) -> None:
     Image.fromarray(RGB8).save(tmp_path / "a.png")
-    assert "3 channels where 4" in _decode([tmp_path / "a.png"], in_chans=4).corrupt[0]
+    assert "3 channels where 4" in _decode([tmp_path / "a.png"], in_chans=4).unreadable[0]
 
 
 def test_above_the_share_of_memory_the_array_is_a_nameless_file(
@@ -119,11 +119,11 @@ def test_no_room_for_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         _decode([tmp_path / "a.png"], max_memory_share=1e-12)
 
 
-def test_more_than_a_twentieth_corrupt_stops() -> None:
+def test_more_than_a_twentieth_unreadable_stops() -> None:
     names = [f"{i}.png" for i in range(100)]
-    check_corrupt(dict.fromkeys(range(5), "truncated"), total=100, names=names)
-    with pytest.raises(DataError, match=r"6 of 100 images cannot be read, more than 5% \(0\.png: truncated;"):
-        check_corrupt(dict.fromkeys(range(6), "truncated"), total=100, names=names)
+    check_unreadable(dict.fromkeys(range(5), "truncated"), total=100, names=names)
+    with pytest.raises(DataError, match=r"6 of 100 images are unreadable, more than 5% \(0\.png: truncated;"):
+        check_unreadable(dict.fromkeys(range(6), "truncated"), total=100, names=names)
 
 
 def test_memory_is_a_plausible_number() -> None:

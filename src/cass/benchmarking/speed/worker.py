@@ -116,7 +116,7 @@ def _build_contestant(
     if kind == "cass":
         from cass.benchmarking.speed.loop import Loop
 
-        return Loop(config, images, [row for row in range(len(paths)) if row not in images.corrupt])
+        return Loop(config, images, [row for row in range(len(paths)) if row not in images.unreadable])
     if kind == "published" or branch is None:
         from cass.benchmarking.speed.published import Published
 

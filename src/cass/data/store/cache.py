@@ -116,21 +116,21 @@ def _open(entry: Path, *, key: str, shape: tuple[int, ...]) -> ImageStore | None
     try:
         index = json.loads((entry / INDEX).read_text(encoding="utf-8"))
         array = np.load(entry / IMAGES, mmap_mode="r", allow_pickle=False)
-        corrupt = {int(row): str(why) for row, why in index["corrupt"].items()}
+        unreadable = {int(row): str(why) for row, why in index["corrupt"].items()}
         described = (index["version"], index["key"], tuple(index["shape"]), index["dtype"])
         if (
             described != (VERSION, key, shape, array.dtype.name)
             or array.shape != shape
             or array.dtype not in (np.uint8, np.uint16)
             or (entry / IMAGES).stat().st_size != array.offset + array.nbytes
-            or not all(0 <= row < shape[0] for row in corrupt)
+            or not all(0 <= row < shape[0] for row in unreadable)
         ):
             return None
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):
         return None
     with suppress(OSError):  # a cache that can only be read is used all the same
         os.utime(entry / INDEX)
-    return ImageStore(array=array, corrupt=corrupt)
+    return ImageStore(array=array, unreadable=unreadable)
 
 
 def _build(
@@ -144,8 +144,8 @@ def _build(
             errors = decode_each(
                 paths, save, image_size=shape[1], in_chans=shape[3], dtype=dtype, on_progress=on_progress
             )
-        corrupt = {row: _nameless(reason(error), paths[row]) for row, error in errors.items()}
-        index = {"version": VERSION, "key": key, "shape": shape, "dtype": dtype.name, "corrupt": corrupt}
+        unreadable = {row: _nameless(reason(error), paths[row]) for row, error in errors.items()}
+        index = {"version": VERSION, "key": key, "shape": shape, "dtype": dtype.name, "corrupt": unreadable}
         write_json(partial / INDEX, index)
         passing = any(isinstance(error, UnreadableImage) and error.passing for error in errors.values())
         if passing:

@@ -29,12 +29,12 @@ class ImageStore:
 
     Attributes:
         array: (M, S, S, C) uint8, or uint16 where any image has 16 bits; zeros where unreadable.
-        corrupt: Index in [0, N) -> why the image could not be read.
+        unreadable: Index in [0, N) -> why the image could not be read.
         rows: (N,) rows of the array that the store's images stand in; None for all M in their order.
     """
 
     array: Pixels
-    corrupt: dict[int, str]
+    unreadable: dict[int, str]
     rows: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
@@ -62,8 +62,10 @@ class ImageStore:
             A store of K images on the same array; its indices count in [0, K).
         """
         chosen = np.asarray(indices, dtype=np.int64)
-        corrupt = {new: self.corrupt[old] for new, old in enumerate(chosen.tolist()) if old in self.corrupt}
-        return ImageStore(self.array, corrupt, chosen if self.rows is None else self.rows[chosen])
+        unreadable = {
+            new: self.unreadable[old] for new, old in enumerate(chosen.tolist()) if old in self.unreadable
+        }
+        return ImageStore(self.array, unreadable, chosen if self.rows is None else self.rows[chosen])
 
     def pixels(self, indices: Sequence[int] | NDArray[np.integer]) -> Pixels:
         """Several images as they are stored.
@@ -121,12 +123,12 @@ def decode_images(
         dtype=dtype,
         on_progress=on_progress,
     )
-    corrupt = {i: reason(error) for i, error in errors.items()}
-    for i in list(corrupt)[:MOST_NAMED]:
-        logger.warning("Skipped the image %s: %s.", names[i], corrupt[i])
-    if len(corrupt) > MOST_NAMED:
-        logger.warning("Skipped %d images altogether.", len(corrupt))
-    return ImageStore(array=array, corrupt=corrupt)
+    unreadable = {i: reason(error) for i, error in errors.items()}
+    for i in list(unreadable)[:MOST_NAMED]:
+        logger.warning("Unreadable image %s: %s.", names[i], unreadable[i])
+    if len(unreadable) > MOST_NAMED:
+        logger.warning("%d images are unreadable.", len(unreadable))
+    return ImageStore(array=array, unreadable=unreadable)
 
 
 def decode_each(
@@ -188,23 +190,25 @@ def any_deep(paths: Sequence[Path]) -> bool:
     return deep
 
 
-def check_corrupt(corrupt: Mapping[int, str], *, total: int, names: Sequence[str], limit: float = 0.05) -> None:
+def check_unreadable(
+    unreadable: Mapping[int, str], *, total: int, names: Sequence[str], limit: float = 0.05
+) -> None:
     """Stop where too many images cannot be read.
 
     Args:
-        corrupt: Index -> reason, as in :class:`ImageStore`.
+        unreadable: Index -> reason, as in :class:`ImageStore`.
         total: Number of images N.
         names: N names for the message.
-        limit: Share of corrupt images still borne, in [0, 1].
+        limit: Greatest share of unreadable images that is accepted, in [0, 1].
 
     Raises:
-        DataError: More than ``limit`` of the images are corrupt; the message names the first few.
+        DataError: More than ``limit`` of the images are unreadable; the message names the first few.
     """
-    if len(corrupt) <= limit * total:
+    if len(unreadable) <= limit * total:
         return
-    first = "; ".join(f"{names[i]}: {corrupt[i]}" for i in sorted(corrupt)[:3])
+    first = "; ".join(f"{names[i]}: {unreadable[i]}" for i in sorted(unreadable)[:3])
     raise DataError(
-        f"{len(corrupt)} of {total} images cannot be read, more than {limit:.0%} ({first})",
+        f"{len(unreadable)} of {total} images are unreadable, more than {limit:.0%} ({first})",
         "Replace them or take them out of the data.",
     )
 

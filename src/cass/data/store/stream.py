@@ -36,23 +36,23 @@ class DecodedChunk:
         rows: The rows, n of them.
         floats: (n, S, S, C) in [0, 1]: the stored value over the greatest of its own dtype; rows that could
             not be read hold anything.
-        corrupt: Row -> why the image could not be read.
+        unreadable: Row -> why the image could not be read.
     """
 
     rows: range
     floats: NDArray[np.float32]
-    corrupt: dict[int, str]
+    unreadable: dict[int, str]
 
     def good(self) -> list[int]:
         """Return the rows that could be read, in order."""
-        return [row for row in self.rows if row not in self.corrupt]
+        return [row for row in self.rows if row not in self.unreadable]
 
     def batches(self, batch_size: int) -> Iterator[Tensor]:
         """Yield the readable images, float32 (B, C, S, S) in channels-last memory, B up to ``batch_size``."""
         import torch
 
         good = self.good()
-        readable = self.floats if not self.corrupt else self.floats[[row - self.rows.start for row in good]]
+        readable = self.floats if not self.unreadable else self.floats[[row - self.rows.start for row in good]]
         for first in range(0, len(good), batch_size):
             yield torch.from_numpy(readable[first : first + batch_size]).permute(0, 3, 1, 2)
 
@@ -88,16 +88,16 @@ def stream_images(
     stopped = False
 
     def decode(rows: range, floats: NDArray[np.float32]) -> dict[int, str]:
-        corrupt: dict[int, str] = {}
+        unreadable: dict[int, str] = {}
         for row, place in zip(rows, floats, strict=True):
             if stopped:
                 break
             image = fitted_image(path(row), image_size=image_size, in_chans=in_chans)
             if isinstance(image, str):
-                corrupt[row] = image
+                unreadable[row] = image
             else:
                 np.divide(image, np.float32(np.iinfo(image.dtype).max), out=place)
-        return corrupt
+        return unreadable
 
     def begin(rows: range) -> tuple[DecodedChunk, list[Future[dict[int, str]]]]:
         chunk = DecodedChunk(rows, np.empty((len(rows), image_size, image_size, in_chans), dtype=np.float32), {})
@@ -110,7 +110,7 @@ def stream_images(
     def finish() -> DecodedChunk:
         chunk, parts = waiting.popleft()
         for part in parts:
-            chunk.corrupt.update(part.result())
+            chunk.unreadable.update(part.result())
         return chunk
 
     try:
@@ -138,7 +138,7 @@ def stored_images(store: ImageStore, chunks: Iterable[range]) -> Generator[Decod
     for rows in chunks:
         pixels = store.pixels(rows)
         floats = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
-        yield DecodedChunk(rows, floats, {row: store.corrupt[row] for row in rows if row in store.corrupt})
+        yield DecodedChunk(rows, floats, {row: store.unreadable[row] for row in rows if row in store.unreadable})
 
 
 def fitted_image(path: Path, *, image_size: int, in_chans: int) -> Pixels | str:
