@@ -44,20 +44,20 @@ class DataEntry(Entry):
     source: str = Field(
         description="A folder, a CSV, or the word 'generated'; relative to the file of the benchmark."
     )
-    classes: tuple[str, ...] = Field((), description="Take only the images of these classes; left out: all.")
+    classes: tuple[str, ...] = Field((), description="Classes to use; default: all.")
     train_share: float = Field(
         1.0,
         gt=0,
         le=1,
-        description="Share of the training images to take, of every class alike and group by group.",
+        description="Share of the training images to use, stratified by class; groups stay whole.",
     )
     redraw_splits: bool = Field(
         False,
-        description="Leave the given splits out and draw others for each seed, so that the intervals over seeds "
-        "hold the chance in the test images too; for sets of few test images.",
+        description="Ignore the given splits and draw new ones for each seed, so that intervals over seeds "
+        "include the sampling of test images; for sets with few test images.",
     )
     finetune: dict[str, Any] = Field(
-        default_factory=dict, description="Settings of fine-tuning on this set, such as {views: microscopy}."
+        default_factory=dict, description="Fine-tuning settings for this set, such as {views: microscopy}."
     )
 
 
@@ -68,11 +68,11 @@ class NetworkEntry(Entry):
 class MethodEntry(Entry):
     """A way to start fine-tuning from."""
 
-    method: str | None = Field(None, description="Registered method; left out: the entry's own name.")
-    pretraining: bool = Field(True, description="False: fine-tune the networks as they start.")
-    epochs: int | None = Field(None, ge=1, description="Epochs of this method, whatever the others take.")
+    method: str | None = Field(None, description="Name of the method; default: the name of this entry.")
+    pretraining: bool = Field(True, description="False: fine-tune from the initial weights, without pretraining.")
+    epochs: int | None = Field(None, ge=1, description="Epochs of this method; overrides the common setting.")
     epochs_scale: float = Field(
-        1.0, gt=0, description="Factor on the epochs, for instance to give a slower method equal time."
+        1.0, gt=0, description="Factor on the epochs, for example to give a slower method equal time."
     )
 
 
@@ -94,7 +94,7 @@ class BenchmarkSpec(Settings):
     """What is compared with what, on what, how often."""
 
     name: str = Field(description="Name of the benchmark.")
-    claim: str = Field(description="The method whose difference to each other method is tested.")
+    claim: str = Field(description="Method whose difference from each other method is tested.")
     data: dict[str, DataEntry] = Field(min_length=1, description="Data sets by name.")
     networks: dict[str, NetworkEntry] = Field(min_length=1, description="Pairs of networks by name.")
     methods: dict[str, MethodEntry] = Field(min_length=1, description="Methods by name.")
@@ -114,18 +114,20 @@ class BenchmarkSpec(Settings):
     label_fractions: tuple[float, ...] = Field((0.01, 0.1, 1.0), min_length=1, description="Shares of labels.")
     seeds: tuple[int, ...] = Field((0, 1, 2, 3, 4), min_length=1, description="Seeds; all methods share them.")
     batch_sizes: tuple[int, ...] = Field(
-        (16,), min_length=1, description="Images a step of pretraining; the first is the main one."
+        (16,), min_length=1, description="Images per pretraining step; the first is the main one."
     )
     epochs: tuple[int, ...] = Field(
         (100,), min_length=1, description="Epochs of pretraining; the first is the main one."
     )
     grids: dict[str, Grid] = Field(
-        default_factory=lambda: {"main": Grid()}, min_length=1, description="Parts by name; left out: one of all."
+        default_factory=lambda: {"main": Grid()},
+        min_length=1,
+        description="Parts of the benchmark by name; default: one part with everything.",
     )
     split: Literal["val", "test"] = Field(
-        "test", description="Images that are reported: test, or val while you still choose between methods."
+        "test", description="Images to evaluate on: test, or val while you still choose between methods."
     )
-    keep_weights: bool = Field(False, description="Keep the weights of every fine-tuned branch too.")
+    keep_weights: bool = Field(False, description="Also keep the weights of every fine-tuned branch.")
 
 
 def read_spec(path: Path) -> BenchmarkSpec:

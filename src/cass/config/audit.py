@@ -24,11 +24,11 @@ class AuditConfig(LabelSettings, ComputeSettings):
     data: Source = Field(description=DATA)
     run: Path | None = Field(
         None,
-        description="Run folder of cass pretrain or cass finetune, whose networks then look for look-alikes and "
-        "for labels that are doubtful.",
+        description="Run folder of cass pretrain or cass finetune; adds near-duplicates and doubtful labels by "
+        "embedding.",
     )
-    json_file: Path | None = Field(None, description="JSON file to write with all that was found.")
-    html: Path | None = Field(None, description="HTML page to write, with small pictures of what was found.")
+    json_file: Path | None = Field(None, description="JSON file to write, with all findings.")
+    html: Path | None = Field(None, description="HTML report to write, with thumbnails.")
     seed: int = Field(
-        0, ge=0, lt=2**31, description="Seed of cross-validation, and of splits where none are given."
+        0, ge=0, lt=2**31, description="Seed of the cross-validation, and of the splits if none are given."
     )

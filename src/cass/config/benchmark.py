@@ -29,20 +29,22 @@ GROUPS.register("benchmark")(
 class BenchmarkConfig(Settings):
     """Settings of ``cass benchmark``."""
 
-    spec: Path = Field(description="YAML file that says what is compared.")
-    out: Path | None = Field(None, description="Folder of the results; left out: runs/NAME of the benchmark.")
-    plan: bool = Field(False, description="Only say what there is to do and about how long it takes.")
+    spec: Path = Field(description="YAML file that defines the benchmark.")
+    out: Path | None = Field(
+        None, description="Output folder; default: runs/NAME, with the name of the benchmark."
+    )
+    plan: bool = Field(False, description="Only list what would run, with an estimate of the time.")
     jobs: int | None = Field(
         None,
         ge=1,
-        description="Processes that work side by side; left out: one for each GPU, or, without any, one for each "
-        "core and 8 GiB of memory.",
+        description="Parallel processes; default: one per GPU, or without a GPU one per core and 8 GiB of memory.",
     )
     slurm: bool = Field(
         False,
-        description="Hand each pretraining with its fine-tunings to SLURM; needs pip install 'cass-ssl[slurm]'.",
+        description="Submit each pretraining run and its fine-tuning runs as a SLURM job; needs pip install "
+        "'cass-ssl[slurm]'.",
     )
     slurm_args: dict[str, Any] = Field(
         default_factory=dict,
-        description="What the jobs ask of SLURM, as YAML: '{partition: gpu, gpus_per_node: 1, timeout_min: 600}'.",
+        description="SLURM resources of a job, as YAML: '{partition: gpu, gpus_per_node: 1, timeout_min: 600}'.",
     )

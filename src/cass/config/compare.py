@@ -21,8 +21,8 @@ class CompareConfig(PretrainConfig):
     """Settings of ``cass compare``: those of ``cass pretrain`` and, under ``finetune``, of fine-tuning."""
 
     label_fractions: tuple[float, ...] = Field(
-        (0.01, 0.1, 1.0), min_length=1, description="Shares of the labels to fine-tune on; repeat the option."
+        (0.01, 0.1, 1.0), min_length=1, description="Label fractions to fine-tune on, in (0, 1]."
     )
     finetune: TuneSettings = Field(
-        default_factory=TuneSettings, description="Settings of cass finetune, as YAML: '{epochs: 20}'."
+        default_factory=TuneSettings, description="Fine-tuning settings, as YAML: '{epochs: 20}'."
     )

@@ -25,8 +25,8 @@ class EmbedConfig(ComputeSettings):
     run: Path = Field(description="Run folder of cass pretrain or cass finetune.")
     data: Source = Field(description=DATA)
     out: Path = Field(
-        description="What to write: one file where the name ends in .parquet, else a folder of Parquet shards."
+        description="Output: a file if the name ends in .parquet, otherwise a folder of Parquet shards."
     )
-    branch: Branches = Field("both", description="Branch whose embeddings are written.")
-    batch_size: int = Field(64, ge=1, description="Images at a time.")
+    branch: Branches = Field("both", description="Branches whose embeddings are written.")
+    batch_size: int = Field(64, ge=1, description="Images per batch.")
     resume: bool = Field(False, description=RESUME)

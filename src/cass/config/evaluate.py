@@ -25,6 +25,8 @@ class EvaluateConfig(LabelSettings, CacheSettings, ComputeSettings):
     run: Path = Field(description="Run folder of cass finetune.")
     labels: Source = Field(description=LABELS)
     split: Literal["train", "val", "test"] = Field("test", description="Split to evaluate on.")
-    batch_size: int = Field(64, ge=1, description="Images at a time.")
-    resamples: int = Field(1000, ge=100, le=100_000, description="Bootstrap resamples of the intervals.")
+    batch_size: int = Field(64, ge=1, description="Images per batch.")
+    resamples: int = Field(
+        1000, ge=100, le=100_000, description="Bootstrap resamples for the confidence intervals."
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the bootstrap.")

@@ -15,47 +15,57 @@ from cass.types import Branches
 class TuneSettings(TrainSettings):
     """How a branch is fine-tuned; shared by ``cass finetune`` and ``cass compare``."""
 
-    branch: Branches = Field("both", description="Branch to fine-tune; both also reports their mean.")
+    branch: Branches = Field(
+        "both", description="Branch to fine-tune; both also reports the mean of their probabilities."
+    )
     head: Literal["full", "linear"] = Field(
         "full",
-        description="linear: a logistic regression on the frozen backbone's embeddings, in seconds; what steers "
-        "training (views, epochs, min-steps, patience, batch-size, lr and the like) then does nothing. full: "
-        "that, then training of the whole network from there.",
+        description="linear: a linear probe, a logistic regression on the embeddings of the frozen backbone, in "
+        "seconds; training settings (views, epochs, min-steps, patience, batch-size, lr and so on) "
+        "have no effect. full: the linear probe, then fine-tuning of the whole network from there.",
     )
     loss: Literal["focal", "cross_entropy", "bce"] = Field(
-        "focal", description="Loss of training; focal and bce use sigmoids for multi-label sets."
+        "focal", description="Training loss; on multi-label sets, focal and bce use sigmoids."
     )
-    focal_alpha: float = Field(1.0, gt=0, description="Factor of the focal loss.")
-    focal_gamma: float = Field(2.0, ge=0, description="Exponent of the focal loss; 0 is cross-entropy.")
+    focal_alpha: float = Field(1.0, gt=0, description="Alpha (scale) of the focal loss.")
+    focal_gamma: float = Field(2.0, ge=0, description="Gamma (exponent) of the focal loss; 0 is cross-entropy.")
     balance: Literal["weights", "sampling", "none"] = Field(
         "weights",
-        description="How rare classes count: weights in the loss by inverse frequency, sampling of every class "
-        "equally often (multi-label sets get weights instead), or none.",
+        description="Class imbalance: weights (loss weighted by inverse class frequency), sampling (every class "
+        "drawn equally often; multi-label sets use weights instead), or none.",
     )
-    views: str = Field("paper", description="Recipe of the training augmentation.")
-    epochs: int = Field(50, ge=1, description="Most epochs; one is a pass over the labelled training images.")
+    views: str = Field("paper", description="View recipe used for training augmentation.")
+    epochs: int = Field(
+        50, ge=1, description="Maximum epochs; an epoch is a pass over the labelled training images."
+    )
     min_steps: int = Field(
         10,
         ge=1,
-        description="Fewest steps of an epoch: with few labels an epoch passes over them repeatedly, so that "
-        "patience means the same whatever their number.",
+        description="Minimum steps per epoch: with few labels, an epoch repeats them, so that patience does not "
+        "depend on their number.",
     )
     patience: int = Field(5, ge=1, description="Epochs without a lower validation loss before stopping.")
-    batch_size: int = Field(16, ge=2, description="Images a step.")
-    lr: float = Field(1e-4, gt=0, le=10, description="Peak learning rate, that of the head.")
+    batch_size: int = Field(16, ge=2, description="Images per step.")
+    lr: float = Field(1e-4, gt=0, le=10, description="Peak learning rate (of the head).")
     layer_decay: float = Field(
         0.75,
         gt=0,
         le=1,
-        description="Factor on the learning rate from each layer to the one before it; 1 is one rate for all.",
+        description="Layer-wise learning rate decay, from each layer to the one before it; 1: the same rate for "
+        "all layers.",
     )
     tuned_share: float = Field(
-        1.0, gt=0, le=1, description="Share of the layers, from the input on, that is trained beside the head."
+        1.0,
+        gt=0,
+        le=1,
+        description="Share of the layers that are trained, from the head towards the input; the rest is frozen.",
     )
     warmup: float = Field(
-        0.05, ge=0, lt=1, description="Share of all steps that the learning rate rises over; then it falls."
+        0.05, ge=0, lt=1, description="Share of all steps used for learning rate warm-up; cosine decay follows."
     )
-    weight_decay: float = Field(0.01, ge=0, le=10, description="Weight decay; biases and norms have none.")
+    weight_decay: float = Field(
+        0.01, ge=0, le=10, description="Weight decay; not applied to biases and normalisation layers."
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of the labelled subset and of training.")
 
 
@@ -78,6 +88,6 @@ class FinetuneConfig(LabelSettings, CacheSettings, GuardSettings, TuneSettings):
     )
     without_pretraining: bool = Field(
         False,
-        description="Start from the weights that the pretraining run itself started from: the comparison that "
-        "tells what pretraining gave.",
+        description="Start from the initial weights of the pretraining run instead, to measure the effect of "
+        "pretraining.",
     )

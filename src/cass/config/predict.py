@@ -24,8 +24,7 @@ class PredictConfig(ComputeSettings):
     run: Path = Field(description="Run folder of cass finetune.")
     data: Source = Field(description=DATA)
     out: Path = Field(
-        description="What to write: one file where the name ends in .csv or .parquet, else a folder of Parquet "
-        "shards."
+        description="Output: a file if the name ends in .csv or .parquet, otherwise a folder of Parquet shards."
     )
-    batch_size: int = Field(64, ge=1, description="Images at a time.")
+    batch_size: int = Field(64, ge=1, description="Images per batch.")
     resume: bool = Field(False, description=RESUME)

@@ -61,9 +61,9 @@ _PICTURES = "The folder, the number of images written, and the unreadable files.
 class PrepareSetConfig(Settings):
     """Settings of ``cass prepare isic2019``, ``dermofit`` and ``brain-tumor-mri``."""
 
-    folder: Path = Field(description="Folder that your copy of the set was unpacked to.")
+    folder: Path = Field(description="Folder with your unpacked copy of the dataset.")
     out: Path | None = Field(
-        None, description="CSV file to write; must not exist. Left out: labels.csv in the folder itself."
+        None, description="CSV file to write; must not exist. Default: labels.csv in the folder."
     )
 
 
@@ -82,15 +82,13 @@ class PrepareMultilabelConfig(PrepareSetConfig):
 
     labels_file: Path = Field(description="CSV with a row for each image and a 0/1 column for each finding.")
     image_column: str | None = Field(
-        None, description="Column that names the images; left out: the one whose cells are images of the folder."
+        None, description="Column with the image names; default: the one whose values are images in the folder."
     )
     group_column: str | None = Field(
         None,
-        description="Column of patients or slides; left out: group, patient, slide or case, where there is one.",
+        description="Column with patients or slides; default: group, patient, slide or case, if there is one.",
     )
-    findings: tuple[str, ...] = Field(
-        (), description="Columns of findings; left out: all other 0/1 columns. Repeat the option."
-    )
+    findings: tuple[str, ...] = Field((), description="Columns with findings; default: all other 0/1 columns.")
 
 
 class PreparePicturesConfig(LabelSettings):
@@ -128,13 +126,13 @@ class PrepareDicomConfig(_WindowConfig):
     data: Source = Field(description=f"DICOM files: {_FILES[0].lower()}{_FILES[1:]}")
     window: str = Field(
         "file",
-        description="What becomes black and white: the window of each file (file), the 0.5th and 99.5th "
-        "percentile of each picture (percentile), or CENTER/WIDTH, such as 40/400.",
+        description="Intensity window: that of each file (file), the 0.5th to 99.5th percentile of each image "
+        "(percentile), or CENTER/WIDTH, such as 40/400.",
     )
     frames: str = Field(
         "all",
         pattern=r"all|middle|[1-9]\d*",
-        description="Pictures of a series, or of a file of several frames: all, the middle one, or every Nth.",
+        description="Frames to write of a series or multi-frame file: all, middle, or a number N for every Nth.",
     )
 
 
@@ -153,11 +151,11 @@ class PrepareNiftiConfig(_WindowConfig):
     """Settings of ``cass prepare nifti``."""
 
     data: Source = Field(description=f"NIfTI volumes (.nii, .nii.gz): {_FILES[0].lower()}{_FILES[1:]}")
-    axis: Literal["axial", "coronal", "sagittal"] = Field("axial", description="Plane of the slices.")
-    every: int = Field(1, ge=1, description="Every how many slices one is written.")
+    axis: Literal["axial", "coronal", "sagittal"] = Field("axial", description="Orientation of the slices.")
+    every: int = Field(1, ge=1, description="Write every Nth slice.")
     window: str = Field(
         "percentile",
-        description="What becomes black and white: the 0.5th and 99.5th percentile of the volume (percentile), or "
+        description="Intensity window: the 0.5th to 99.5th percentile of the volume (percentile), or "
         "CENTER/WIDTH, such as 40/400.",
     )
 
@@ -184,10 +182,10 @@ class PrepareSlidesConfig(PreparePicturesConfig):
     """Settings of ``cass prepare slides``."""
 
     data: Source = Field(description=f"Whole-slide TIFF files: {_FILES[0].lower()}{_FILES[1:]}")
-    tile_size: int = Field(256, ge=16, le=8192, description="Side of a tile, in pixels of its level.")
-    level: int = Field(0, ge=0, description="Level of the pyramid; 0 is the finest.")
+    tile_size: int = Field(256, ge=16, le=8192, description="Width and height of a tile, in pixels at its level.")
+    level: int = Field(0, ge=0, description="Pyramid level; 0 is the highest resolution.")
     tissue: float = Field(
-        0.5, ge=0, le=1, description="Share of a tile that must be tissue; 0 keeps the background too."
+        0.5, ge=0, le=1, description="Minimum share of tissue in a tile; 0 also keeps background tiles."
     )
 
 

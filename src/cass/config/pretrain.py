@@ -28,14 +28,13 @@ class PretrainConfig(LabelSettings, CacheSettings, GuardSettings, TrainSettings)
     method: str = Field("cass", description="Pretraining method; cass.list_methods() names them.")
     objective: str | None = Field(
         None,
-        description="Objective of a method that comes with several, such as cass; optional; default: chosen by "
-        "the method.",
+        description="Loss to train with, if the method has several; default: chosen by the method.",
     )
     method_config: dict[str, Any] = Field(
-        default_factory=dict, description="Settings of the method itself, as YAML: '{width: 1000}'."
+        default_factory=dict, description="Settings of the method, as YAML: '{width: 1000}'."
     )
     branch: Branches = Field(
-        "both", description="Branch to pretrain; cass itself needs both, other methods train each by itself."
+        "both", description="Branch to pretrain; cass needs both, other methods train each branch separately."
     )
     cnn: str = Field("resnet50", description="CNN branch: any timm convolutional network.")
     transformer: str = Field(
@@ -43,65 +42,67 @@ class PretrainConfig(LabelSettings, CacheSettings, GuardSettings, TrainSettings)
     )
     cnn_weights: Source = Field(
         "imagenet",
-        description="Start of the CNN: 'imagenet' (timm's weights, downloaded), 'none' (random numbers), or a "
-        "safetensors file or a folder that holds one.",
+        description="Initial weights of the CNN: 'imagenet' (timm's weights, downloaded), 'none' (randomly "
+        "initialised), or a safetensors file or a folder that contains one.",
     )
     transformer_weights: Source = Field(
-        "imagenet", description="Start of the Transformer: 'imagenet', 'none', or a file or folder."
+        "imagenet", description="Initial weights of the Transformer: 'imagenet', 'none', or a file or folder."
     )
     cnn_args: dict[str, Any] = Field(
-        default_factory=dict, description="Further timm arguments of the CNN, as YAML."
+        default_factory=dict, description="Additional timm arguments of the CNN, as YAML."
     )
     transformer_args: dict[str, Any] = Field(
-        default_factory=dict, description="Further timm arguments of the Transformer, as YAML: '{depth: 6}'."
+        default_factory=dict, description="Additional timm arguments of the Transformer, as YAML: '{depth: 6}'."
     )
     in_chans: int = Field(3, ge=1, le=64, description="Image channels; grey images are repeated to fill 3.")
-    image_size: int = Field(224, ge=16, le=4096, description="Side of the square images, in pixels.")
+    image_size: int = Field(224, ge=16, le=4096, description="Width and height of the images, in pixels.")
     normalization: Literal["auto", "backbone", "data"] = Field(
         "auto",
-        description="Channel mean and spread: from the pretrained backbone, from the training images, or auto "
-        "(the backbone's for 8-bit images and pretrained weights, else the images').",
+        description="Channel mean and standard deviation: of the pretrained backbone, of the training images "
+        "(data), or auto (backbone for 8-bit images with pretrained weights, otherwise data).",
     )
-    views: str | None = Field(
-        None, description="Recipe of the augmented views; left out: the method's own ('general' for cass)."
-    )
+    views: str | None = Field(None, description="View recipe; default: chosen by the method ('general' for cass).")
     epochs: int = Field(100, ge=1, description="Passes over the training images.")
     batch_size: Annotated[int, Field(ge=2)] | Literal["auto"] = Field(
         16,
-        description="Images a step, over all devices; auto takes the largest power of two that fits into the "
-        "GPU's memory, and 16 on a CPU.",
+        description="Images per step, over all devices; auto: the largest power of two that fits into GPU memory,"
+        " or 16 on a CPU.",
     )
     devices: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         "auto",
-        description="Processes on each machine, one a GPU: auto takes all GPUs, or as many as torchrun or SLURM "
-        "started; on a CPU one.",
+        description="Processes per machine, one per GPU; auto: all GPUs, or as many as torchrun or SLURM started;"
+        " one on a CPU.",
     )
     nodes: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
-        "auto", description="Machines; auto: as many as torchrun or SLURM started, else one."
+        "auto", description="Number of machines; auto: as many as torchrun or SLURM started, otherwise one."
     )
-    optimizer: Literal["adam", "adamw"] | None = Field(None, description="Optimiser; left out: the method's own.")
-    lr: float | None = Field(None, gt=0, le=10, description="Peak learning rate; left out: the method's own.")
-    weight_decay: float | None = Field(None, ge=0, le=10, description="Weight decay; left out: the method's own.")
+    optimizer: Literal["adam", "adamw"] | None = Field(
+        None, description="Optimiser; default: chosen by the method."
+    )
+    lr: float | None = Field(None, gt=0, le=10, description="Peak learning rate; default: chosen by the method.")
+    weight_decay: float | None = Field(
+        None, ge=0, le=10, description="Weight decay; default: chosen by the method."
+    )
     warmup: float | None = Field(
         None,
         ge=0,
         lt=1,
-        description="Share of all steps that the learning rate rises over; left out: the method's own.",
+        description="Share of all steps used for learning rate warm-up; default: chosen by the method.",
     )
     schedule_steps: int | None = Field(
         None,
         ge=1,
-        description="Half period of a cosine schedule without warm-up, in steps, after which the rate rises "
-        "again; left out: the rate falls over the whole run.",
+        description="Half period, in steps, of a cosine schedule without warm-up that rises again afterwards; "
+        "default: one decay over the whole run.",
     )
     averaging_start: float = Field(
         0.75,
         ge=0,
         le=1,
-        description="Share of the run after which the weights at each epoch's end are averaged; the average is "
-        "what is saved. 1 saves the last weights instead.",
+        description="Share of the run after which the weights at the end of each epoch are averaged; the average "
+        "is saved. 1: save the last weights.",
     )
-    watch_images: int = Field(1000, ge=32, description="Most validation images that the collapse watch uses.")
-    watch_neighbours: int = Field(20, ge=1, description="Neighbours of the collapse watch's kNN probe.")
+    watch_images: int = Field(1000, ge=32, description="Maximum validation images for the collapse watch.")
+    watch_neighbours: int = Field(20, ge=1, description="Neighbours in the kNN probe of the collapse watch.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of all randomness.")
     resume: bool = Field(False, description="Continue the run in the output folder from its last epoch.")

@@ -39,17 +39,17 @@ class ComputeSettings(Settings):
     """Where and how a command computes."""
 
     device: Literal["auto", "cpu", "gpu", "mps"] = Field(
-        "auto", description="Device to compute on; auto takes a GPU where there is one."
+        "auto", description="Device; auto: a GPU if there is one."
     )
     precision: Literal["auto", "32", "bf16"] = Field(
         "auto",
-        description="Arithmetic: auto takes bf16 autocast where the hardware has it (recent GPUs, CPUs with "
-        "AVX-512 BF16 or AMX) and 32-bit floats elsewhere.",
+        description="Numerical precision; auto: bf16 autocast if the hardware supports it (recent GPUs, CPUs with"
+        " AVX-512 BF16 or AMX), otherwise 32-bit floats.",
     )
     num_workers: int | None = Field(
         None,
         ge=0,
-        description="Processes that fetch batches; left out: none on a CPU, 2 beside a GPU.",
+        description="Data loading processes; default: 0 on a CPU, 2 with a GPU.",
     )
 
 
@@ -58,14 +58,16 @@ class TrainSettings(ComputeSettings):
 
     compile: Literal["auto", "on", "off"] = Field(
         "auto",
-        description="torch.compile: auto tries it in runs that are long enough to repay its start-up, and keeps "
-        "it where a step is measured to be faster.",
+        description="torch.compile; auto: try it in runs long enough to repay the compilation, and keep it if "
+        "steps are measured to be faster.",
     )
     accumulate: int = Field(
-        1, ge=1, description="Parts that a batch passes through the networks in; more parts need less memory."
+        1,
+        ge=1,
+        description="Gradient accumulation: parts that a batch is divided into; more parts need less memory.",
     )
     gradient_checkpointing: bool = Field(
-        False, description="Compute activations twice instead of keeping them: less memory, slower steps."
+        False, description="Recompute activations instead of storing them: less memory, slower steps."
     )
 
 
@@ -75,7 +77,7 @@ class CacheSettings(Settings):
     cache: Source = Field(
         "auto",
         min_length=1,
-        description="Where decoded images are kept, so that later runs start at once: auto (the user's cache, or "
+        description="Cache of decoded images, which later runs reuse: auto (the user's cache folder, or "
         "CASS_CACHE_DIR), off, or a folder.",
     )
 
@@ -84,7 +86,7 @@ class LabelSettings(Settings):
     """How labels are read."""
 
     label_columns: tuple[str, ...] = Field(
-        (), description="0/1 columns of the CSV, one a class, for multi-label sets; repeat the option."
+        (), description="0/1 columns of the CSV, one per class, for multi-label sets."
     )
 
 
@@ -93,8 +95,8 @@ class GuardSettings(Settings):
 
     allow_leakage: bool = Field(
         False,
-        description="Go on where given splits put a group, or copies of one image, into several; every report "
-        "then says so.",
+        description="Continue although the given splits put a group, or identical files, into more than one "
+        "split; every report then states it.",
     )
 
 

@@ -28,14 +28,14 @@ class SpeedConfig(ComputeSettings):
     transformer: str = Field(
         "vit_small_patch14_dinov2", description="Transformer branch: any timm vision Transformer."
     )
-    cnn_args: dict[str, Any] = Field(default_factory=dict, description="Further timm arguments, as YAML.")
-    transformer_args: dict[str, Any] = Field(default_factory=dict, description="Further timm arguments, as YAML.")
-    image_size: int = Field(98, ge=16, le=4096, description="Side of the square images, in pixels.")
-    batch_size: int = Field(16, ge=2, description="Images a step.")
-    compile: Literal["on", "off"] = Field("off", description="torch.compile for cass's own step.")
-    steps: int = Field(
-        6, ge=1, description="Steps of each contestant in a round; of the slow ones of other methods a third."
+    cnn_args: dict[str, Any] = Field(default_factory=dict, description="Additional timm arguments, as YAML.")
+    transformer_args: dict[str, Any] = Field(
+        default_factory=dict, description="Additional timm arguments, as YAML."
     )
-    rounds: int = Field(3, ge=1, description="Rounds; contestants take turns, and medians over rounds count.")
-    json_file: Path | None = Field(None, description="JSON file to write with all that was measured.")
-    seed: int = Field(0, ge=0, lt=2**31, description="Seed of the networks.")
+    image_size: int = Field(98, ge=16, le=4096, description="Width and height of the images, in pixels.")
+    batch_size: int = Field(16, ge=2, description="Images per step.")
+    compile: Literal["on", "off"] = Field("off", description="torch.compile for the training step of cass.")
+    steps: int = Field(6, ge=1, description="Steps per method and round; slow methods run a third of them.")
+    rounds: int = Field(3, ge=1, description="Rounds; methods take turns, and the median over rounds is reported.")
+    json_file: Path | None = Field(None, description="JSON file to write, with all measurements.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of the network weights.")

@@ -23,10 +23,8 @@ class SplitConfig(LabelSettings):
 
     data: Source = Field(description=DATA)
     out: Path = Field(description="CSV file to write; must not exist.")
-    ratios: tuple[float, float, float] = Field(
-        (0.7, 0.1, 0.2), description="Shares of train, val and test; repeat the option."
-    )
-    seed: int = Field(0, ge=0, lt=2**31, description="Seed; the same seed makes the same splits.")
+    ratios: tuple[float, float, float] = Field((0.7, 0.1, 0.2), description="Shares of train, val and test.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed; the same seed gives the same splits.")
 
     @field_validator("ratios")
     @classmethod
