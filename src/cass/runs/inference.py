@@ -126,10 +126,7 @@ def infer(
                 chunk.unreadable |= decoded.unreadable
                 chunk.names += [names[row] for row in decoded.good()]
                 for batch in decoded.batches(batch_size):
-                    shown = batch.to(device)
-                    passed.append(
-                        {name: embed_batch(branch, shown, output=output) for name, branch in branches.items()}
-                    )
+                    passed.append(_outputs(batch.to(device), branches, output))
                     on_images(len(batch))
                 on_images(len(decoded.unreadable))
             if chunk.names:
@@ -142,6 +139,11 @@ def _streamed(
 ) -> Generator[DecodedChunk, None, None]:
     """Decode pieces of the list of images while the piece before is computed."""
     return stream_images(lambda row: root / names[row], pieces, image_size=spec.image_size, in_chans=spec.in_chans)
+
+
+def _outputs(images: Tensor, branches: dict[str, Branch], output: Output) -> dict[str, Tensor]:
+    """Pass one batch (B, C, S, S) through every branch; returns (B, W) floats on the CPU by branch name."""
+    return {name: embed_batch(branch, images, output=output) for name, branch in branches.items()}
 
 
 def _note(fresh: dict[int, str], unreadable: dict[int, str], names: Sequence[str]) -> None:
