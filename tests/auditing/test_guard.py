@@ -43,7 +43,7 @@ def test_a_leak_that_is_allowed_is_stated_everywhere(
 ) -> None:
     with caplog.at_level(logging.WARNING, logger="cass"):
         run = cass.pretrain(leaking, out=tmp_path / "run", allow_leakage=True, **ONCE)
-    assert "images/002.png' and 'images/003.png' are the same image under different labels." in caplog.text
+    assert "images/002.png' and 'images/003.png' are the same image with different labels." in caplog.text
     assert "cannot be evaluated" in caplog.text
     assert "2 groups" in run.summary["leakage"][0]
     with pytest.raises(DataError, match="--allow-leakage"):

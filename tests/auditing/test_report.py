@@ -118,7 +118,7 @@ def test_a_label_that_the_size_gives_away(tmp_path: Path) -> None:
     write(tmp_path, odd_size=True)
     found = audit(tmp_path)
     finding = of(found, "shortcut")
-    assert "balanced accuracy of 100% (chance: 50%); most by width (100%)" in finding.what
+    assert "balanced accuracy of 100% (chance: 50%); the strongest are width (100%)" in finding.what
     assert "'sick' away nearly always (width" in finding.what
     assert not found.serious
 
@@ -126,7 +126,7 @@ def test_a_label_that_the_size_gives_away(tmp_path: Path) -> None:
 def test_a_site_that_goes_with_the_label(tmp_path: Path) -> None:
     write(tmp_path, site=True)
     finding = of(audit(tmp_path), "site")
-    assert "goes with the label (balanced accuracy" in finding.what
+    assert "is correlated with the label (balanced accuracy" in finding.what
     assert "'site' that is not in train" in finding.fix
 
 
@@ -136,7 +136,7 @@ def test_a_class_of_too_few_test_images(tmp_path: Path) -> None:
     table.to_csv(tmp_path / "labels.csv", index=False)
     found = audit(tmp_path)
     finding = of(found, "classes")
-    assert "'rare' cannot be evaluated: 2 images in all, 1 to test" in finding.what
+    assert "'rare' cannot be evaluated: 2 images in all, 1 of them test images" in finding.what
     assert finding.images == (0, 18)
     assert "'sick' has 14 times as many" in of(found, "imbalance").what
 

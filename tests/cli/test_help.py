@@ -51,7 +51,7 @@ def test_help_lists_the_commands_in_order_and_loads_nothing_heavy() -> None:
 def test_a_default_of_zero_and_bounds_are_shown() -> None:
     text = " ".join(run("split", "-h").stdout.split())
     assert (
-        "--seed N Seed; the same seed makes the same splits. (at least 0, below 2,147,483,648) [default: 0]"
+        "--seed N Seed; the same seed gives the same splits. (at least 0, below 2,147,483,648) [default: 0]"
         in text
     )
     assert "(at least 2) [default: 16]" in " ".join(run("pretrain", "-h").stdout.split())

@@ -47,7 +47,7 @@ def test_the_audit_names_every_damaged_file(damaged: tuple[Path, list[str]], tmp
     done = cass("audit", folder / "scans", "--json", tmp_path / "audit.json", "--html", tmp_path / "audit.html")
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr + done.stdout
-    assert "200 files cannot be read" in " ".join(done.stdout.split())
+    assert "200 files unreadable" in " ".join(done.stdout.split())
     unreadable = json.loads((tmp_path / "audit.json").read_text())["unreadable"]
     assert sorted(unreadable) == [f"bad/{name}" for name in names]
     assert all(reason and "\n" not in reason for reason in unreadable.values())
@@ -95,7 +95,7 @@ def test_damaged_volumes_and_slides_are_left_out_by_name(tmp_path: Path) -> None
         done = cass("prepare", kind, tmp_path / kind, "--out", tmp_path / f"{kind}-out")
         assert done.returncode == 2, (kind, done.stdout, done.stderr)
         assert "Traceback" not in done.stderr
-        assert f"None of the {len(names)} files gave a picture" in done.stderr
-        reported = [line for line in done.stderr.splitlines() if line.startswith("Left out ")]
-        assert sorted(line.split()[2].rstrip(":") for line in reported) == sorted(names)
+        assert f"None of the {len(names)} files gave an image" in done.stderr
+        reported = [line for line in done.stderr.splitlines() if line.startswith("Unreadable: ")]
+        assert sorted(line.split()[1] for line in reported) == sorted(names)
         assert not (tmp_path / f"{kind}-out" / "labels.csv").exists()

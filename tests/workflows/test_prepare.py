@@ -46,7 +46,7 @@ def test_slides_become_tiles_of_tissue(tmp_path: Path) -> None:
     done = run("prepare", "slides", slides, "--out", tmp_path / "tiles", "--tile-size", "64")
     assert done.returncode == 0, done.stderr
     assert "32 tiles of 2 files, 112 empty ones dropped; 1 unreadable: " in done.stdout
-    assert "Left out well/broken.tif: it is damaged" in done.stderr
+    assert "Unreadable: well/broken.tif (it is damaged" in done.stderr
     assert f"Next: cass audit {tmp_path / 'tiles' / 'labels.csv'}" in done.stdout
     table = pd.read_csv(tmp_path / "tiles" / "labels.csv")
     assert table["label"].tolist() == ["ill"] * 16 + ["well"] * 16
@@ -55,7 +55,7 @@ def test_slides_become_tiles_of_tissue(tmp_path: Path) -> None:
     assert manifest.images[1] == "ill/a.svs/x000000-y000064.png"
     assert (read_image(manifest.path(1)) == first[64:128, :64]).all()
     coarse = cass.prepare("slides", slides, out=tmp_path / "coarse", tile_size=64, level=1)
-    assert (coarse.pictures, coarse.dropped, len(coarse.left_out)) == (8, 24, 1)
+    assert (coarse.pictures, coarse.dropped, len(coarse.unreadable)) == (8, 24, 1)
     with pytest.raises(DataError, match="it has 3 levels, none numbered 3"):
         cass.prepare("slides", slides / "ill", out=tmp_path / "none", level=3)
 
@@ -73,7 +73,7 @@ def test_volumes_become_slices_with_the_patients_right_at_the_left(tmp_path: Pat
     (tmp_path / "scans" / "c.nii.gz").write_bytes((tmp_path / "scans" / "a.nii.gz").read_bytes()[:300])
     result = cass.prepare("nifti", tmp_path / "scans", out=tmp_path / "slices", window="500/1000")
     assert (result.files, result.pictures, result.dropped) == (2, 12, 4)
-    assert list(result.left_out) == ["c.nii.gz"]
+    assert list(result.unreadable) == ["c.nii.gz"]
     manifest = load_manifest(tmp_path / "slices")
     assert manifest.groups is not None
     assert sorted(set(manifest.groups.tolist())) == ["a.nii.gz", "b.nii"]

@@ -70,19 +70,19 @@ def class_findings(manifest: Manifest, splits: NDArray[np.str_]) -> list[Finding
         What was found.
     """
     if not manifest.classes:
-        return [Finding("note", "labels", "Nothing is labelled: there is nothing to fine-tune on or to evaluate.")]
+        return [Finding("note", "labels", "No image is labelled, so fine-tuning and evaluation are impossible.")]
     counts = class_counts(manifest, splits)
     found = []
     for name, count in counts.items():
         if count["images"] and not count["train"]:
-            what = f"The class {name!r} has no training image: it cannot be learnt."
-            found.append(Finding("serious", "classes", what, "Move images of it into train, or take it out."))
+            what = f"The class {name!r} has no training images and cannot be learned."
+            found.append(Finding("serious", "classes", what, "Move images of it into train, or remove the class."))
         elif count["images"] and count["test"] < FEW_TEST_IMAGES:
             what = (
                 f"The class {name!r} cannot be evaluated: {plural(count['images'], 'image')} in all, "
-                f"{count['test']} to test ({count['train']} to train, {count['val']} to validate)."
+                f"{count['test']} of them test images ({count['train']} training, {count['val']} validation)."
             )
-            fix = "Collect more, join it with another class, or leave it out (the mean over classes hangs on it)."
+            fix = "Collect more images, merge it with another class, or remove it: it distorts class means."
             found.append(Finding("warning", "classes", what, fix, _examples(manifest, name)))
     sizes = {name: count["images"] for name, count in counts.items() if count["images"]}
     if sizes:
@@ -90,7 +90,7 @@ def class_findings(manifest: Manifest, splits: NDArray[np.str_]) -> list[Finding
         if sizes[most] >= IMBALANCE * sizes[least]:
             what = (
                 f"{most!r} has {sizes[most] / sizes[least]:.0f} times as many images as {least!r} "
-                f"({sizes[most]:,} and {sizes[least]:,}): look at balanced accuracy, not at accuracy."
+                f"({sizes[most]:,} and {sizes[least]:,}): use balanced accuracy, not accuracy."
             )
             found.append(Finding("note", "imbalance", what))
     return found

@@ -33,8 +33,8 @@ def check_copies(
     if exact:
         extra = sum(len(rows) - 1 for rows in exact)
         what = (
-            f"{plural(sum(map(len, exact)), 'file')} in {plural(len(exact), 'set')} of identical ones: "
-            f"{plural(extra, 'file')} too many."
+            f"{plural(sum(map(len, exact)), 'file')} in {plural(len(exact), 'set')} of identical files: "
+            f"{plural(extra, 'redundant file')}."
         )
         found.append(_family_finding("warning", "copies", what, f"{split_command}   # keeps them together", exact))
     if near:
@@ -84,7 +84,7 @@ def _across_splits(
     tested = joined[splits[joined] == "test"]
     what = (
         f"{len(cut):,} of {len(parts):,} {words} lie in more than one split ({plural(len(joined), 'image')}, "
-        f"{len(tested):,} of them for testing): what is measured there is partly what was learnt by heart."
+        f"{len(tested):,} of them test images): test images resemble training images, so scores will be too high."
     )
     shown = [_one_of_each(rows, splits) for rows in cut]
     return [_family_finding("serious", f"leakage: {topic}", what, split_command, shown)]

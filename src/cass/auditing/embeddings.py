@@ -83,7 +83,7 @@ def _similar_across_splits(
         f"{plural(len(cut), 'family', 'families')} of near-duplicates by embedding (networks of {run}) lie in "
         f"more than one split ({plural(sum(map(len, cut)), 'image')})."
     )
-    fix = "Look at them; give images that belong together the same group."
+    fix = "Look at them, and give images that belong together the same group."
     shown = tuple(tuple(part[:SHOWN].tolist()) for part in cut[:SHOWN])
     return [Finding("warning", "near-duplicates by embedding", what, fix, families=shown)]
 
@@ -118,10 +118,10 @@ def _label_findings(
         verb = "not" if targets[row, most] else "more likely"
         captions.append(f"{verb} {manifest.classes[most]} ({100 * against[most]:.0f}%)")
     what = (
-        f"{len(wrong):,} of {plural(len(rows), 'label')} are doubtful: a classifier that was trained without the "
-        "image and its group gives another label a probability of 90% or more."
+        f"{len(wrong):,} of {plural(len(rows), 'label')} are doubtful: a classifier trained without the "
+        "image and its group gives a different label a probability of 90% or more."
     )
-    fix = "Have an expert check them; some may be right, and simply the hardest images of the set."
+    fix = "Have an expert check them. Some may be correct and only difficult."
     return [
         Finding(
             "warning", "label quality", what, fix, tuple(rows[wrong[:SHOWN]].tolist()), captions=tuple(captions)

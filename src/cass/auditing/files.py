@@ -35,7 +35,7 @@ def _unreadable(facts: ImageFacts, split_command: str) -> list[Finding]:
         Finding(
             "serious" if len(facts.errors) > 0.05 * len(facts) else "warning",
             "unreadable",
-            f"{plural(len(facts.errors), 'file')} cannot be read: {named}.",
+            f"{plural(len(facts.errors), 'file')} unreadable: {named}.",
             f"{split_command}   # writes a list without them",
             tuple(sorted(facts.errors)[:SHOWN]),
             captions=tuple(facts.errors[row] for row in sorted(facts.errors)[:SHOWN]),
@@ -47,8 +47,8 @@ def _constant(facts: ImageFacts) -> list[Finding]:
     rows = np.flatnonzero(facts.constant & facts.readable)
     if not len(rows):
         return []
-    what = f"{plural(len(rows), 'image')} {'is' if len(rows) == 1 else 'are'} of one colour throughout."
-    return [Finding("warning", "empty", what, "Look at them, and take them out.", tuple(rows[:SHOWN].tolist()))]
+    what = f"{plural(len(rows), 'image')} {'is' if len(rows) == 1 else 'are'} of a single colour."
+    return [Finding("warning", "empty", what, "Look at them, and remove them.", tuple(rows[:SHOWN].tolist()))]
 
 
 def _turned(facts: ImageFacts) -> list[Finding]:
@@ -56,8 +56,8 @@ def _turned(facts: ImageFacts) -> list[Finding]:
     if not rows:
         return []
     what = (
-        f"{plural(len(rows), 'image')} {'is' if len(rows) == 1 else 'are'} stored turned or mirrored (EXIF); cass "
-        "reads them upright, other programs may not."
+        f"{plural(len(rows), 'image')} {'is' if len(rows) == 1 else 'are'} stored rotated or mirrored (EXIF); "
+        "cass rotates them upright, other programs may not."
     )
     return [Finding("note", "rotation", what, images=tuple(rows[:SHOWN]))]
 
@@ -75,7 +75,8 @@ def _odd(facts: ImageFacts) -> list[Finding]:
     odd = [row for row, kind in kinds.items() if common[kind] < RARE * len(kinds)]
     if odd:
         named = ", ".join(sorted({kinds[row] for row in odd})[:5])
-        what = f"{plural(len(odd), 'image')} of unusual colour mode ({named}) among {common.most_common(1)[0][0]}."
+        usual = common.most_common(1)[0][0]
+        what = f"{plural(len(odd), 'image')} with an unusual colour mode ({named}); most are {usual}."
         found.append(Finding("note", "modes", what, images=tuple(odd[:SHOWN])))
     if sizes:
         sides = np.array([min(size) for size in sizes.values()])

@@ -43,9 +43,11 @@ def _warnings(plan: Plan) -> list[str]:
         labelled = rows[manifest.labelled[rows]]
         if len(np.unique(manifest.targets[labelled], axis=0)) > 1:
             names = " and ".join(repr(manifest.images[row]) for row in labelled[:2])
-            found.append(f"{names} are the same image under different labels.")
+            found.append(f"{names} are the same image with different labels.")
     if len(found) > 1:
-        found = [f"{found[0]} So are {len(found) - 1} further sets of copies: see cass audit."]
+        found = [
+            f"{found[0]} {len(found) - 1} more sets of identical files also have different labels: see cass audit."
+        ]
     if manifest.classes:
         found += [finding.what for finding in class_findings(manifest, plan.splits) if finding.level == "warning"]
     return found

@@ -69,22 +69,24 @@ def _of_label(prediction: Prediction | None, kind: str) -> list[Finding]:
     if prediction is None or prediction.accuracy < prediction.chance + ABOVE_CHANCE:
         return []
     names = ", ".join(f"{name} ({100 * value:.0f}%)" for name, value in prediction.facts.items())
-    source = "The kind of file" if kind == "file" else "A glance (brightness, border, compression)"
+    source = "File properties" if kind == "file" else "Simple image statistics (brightness, border, compression)"
     what = (
-        f"{source} alone predicts the label with a balanced accuracy of "
-        f"{100 * prediction.accuracy:.0f}% (chance: {100 * prediction.chance:.0f}%); most by {names}."
+        f"{source} alone predict the label with a balanced accuracy of "
+        f"{100 * prediction.accuracy:.0f}% (chance: {100 * prediction.chance:.0f}%); the strongest are {names}."
     )
     for label, telling in prediction.given_away.items():
-        what += f" It gives {label!r} away nearly always ({', '.join(telling)})."
+        what += f" They nearly always give {label!r} away ({', '.join(telling)})."
     if kind == "file":
-        fix = "Bring all classes from the same source, or save all images alike: one size, one mode, one format."
+        fix = (
+            "Take all classes from the same source, or save all images with the same size, colour mode and format."
+        )
         return [Finding("warning", "shortcut", what, fix)]
-    fix = "It may be the disease, or the scanner. Compare a site or scanner that no training image is from."
+    fix = "The cause may be the disease or the scanner. Evaluate on a site or scanner without training images."
     return [Finding("note", "look", what, fix)]
 
 
 def _of_column(name: str, label: Prediction | None, look: Prediction | None) -> list[Finding]:
-    """Report a column, such as the site, that goes with the label and with how images look."""
+    """Report a column, such as the site, that is correlated with the label and with image appearance."""
     with_label = label is not None and label.accuracy >= label.chance + ABOVE_CHANCE / 3
     with_look = look is not None and look.accuracy >= look.chance + ABOVE_CHANCE
     if not (with_label or with_look):
@@ -96,7 +98,7 @@ def _of_column(name: str, label: Prediction | None, look: Prediction | None) -> 
         )
     if look is not None and with_look:
         by = ", ".join(look.facts)
-        parts.append(f"with how the file looks (balanced accuracy {100 * look.accuracy:.0f}%, by {by})")
-    what = f"The column {name!r} goes {' and '.join(parts)}: a network can use it instead of the disease."
-    fix = f"Evaluate on a value of {name!r} that is not in train; give each the same share of every class."
+        parts.append(f"with image appearance (balanced accuracy {100 * look.accuracy:.0f}%, by {by})")
+    what = f"The column {name!r} is correlated {' and '.join(parts)}: a network can use it instead of the disease."
+    fix = f"Evaluate on a value of {name!r} that is not in train, or balance the classes for each value."
     return [Finding("warning" if with_label and with_look else "note", name, what, fix)]

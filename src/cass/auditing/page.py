@@ -50,7 +50,7 @@ def audit_page(audit: Audit, manifest: Manifest, *, name: str) -> str:
             )
         parts.append("</section>")
     if not audit.findings:
-        parts.append("<p>Nothing was found.</p>")
+        parts.append("<p>No problems found.</p>")
     head = f"<meta charset='utf-8'><title>Audit of {html.escape(name)}</title><style>{STYLE}</style>"
     return f"<!doctype html><html lang='en'><head>{head}</head><body>{''.join(parts)}</body></html>\n"
 

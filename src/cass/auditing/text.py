@@ -22,7 +22,7 @@ def audit_tables(audit: Audit) -> list[Cells]:
     if not audit.classes:
         return []
     shares = list(audit.fractions)
-    made = "" if audit.splits_source == "given" else " (splits as cass would make them)"
+    made = "" if audit.splits_source == "given" else " (with the splits that cass would make)"
     head = ["class", "images", "train", "val", "test", *(f"{share} of labels" for share in shares)]
     rows = [
         [
@@ -48,7 +48,7 @@ def finding_lines(audit: Audit) -> Iterator[str]:
         yield ""
         yield f"{finding.level.upper()}, {finding.topic}: {finding.what}"
         if finding.fix:
-            yield f"  Mend: {finding.fix}"
+            yield f"  Fix: {finding.fix}"
         captions = [f" ({caption})" for caption in finding.captions] or [""] * len(finding.images)
         named = zip(finding.images[:LISTED], captions, strict=False)
         names = [f"{audit.images[row]}{caption}" for row, caption in named]
@@ -57,4 +57,4 @@ def finding_lines(audit: Audit) -> Iterator[str]:
             yield f"  Such as: {'; '.join(names[:LISTED])}"
     counts = {level: sum(finding.level == level for finding in audit.findings) for level in ("serious", "warning")}
     yield ""
-    yield f"{counts['serious']} serious, {counts['warning']} warnings." if audit.findings else "Nothing was found."
+    yield f"{counts['serious']} serious, {counts['warning']} warnings." if audit.findings else "No problems found."

@@ -149,7 +149,7 @@ def claims_markdown(outcome: Outcome) -> str:
         f"# {outcome.name}: what may be claimed for {name}",
         f"Differences in balanced accuracy, {name} minus each other method, paired by seed (two-sided paired "
         "t-test; the interval is that of the single comparison). Means are taken over data sets and branches "
-        "within a seed first, so that the seeds are the replicates; a seed that lacks a result there is left out. "
+        "within a seed first, so that the seeds are the replicates; a seed without a result there is ignored. "
         "The p-values are corrected by Holm's procedure; a family is every comparison of one level in one "
         "setting, with all rivals.",
     ]

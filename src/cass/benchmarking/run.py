@@ -115,7 +115,7 @@ def _run(work: Benchmark, steps: list[Step], config: BenchmarkConfig) -> None:
         data.write()
     cells = [cell for cell in work.cells.values() if not all(step.done for step in steps_of(cell))]
     if not cells:
-        log.info("All %d steps are done.", len(steps))
+        log.info("All %d steps are finished.", len(steps))
         return
     if config.slurm:
         progress = Progress(steps, jobs=len(cells), every=30)
@@ -123,7 +123,7 @@ def _run(work: Benchmark, steps: list[Step], config: BenchmarkConfig) -> None:
         return
     jobs = min(config.jobs or room(), len(cells))
     if jobs > 1:
-        log.info("%d processes side by side; each writes what it does into log.txt of its cell.", jobs)
+        log.info("%d parallel processes; each logs to log.txt in the folder of its cell.", jobs)
         run_side_by_side(cells, Progress(steps, jobs=jobs, every=10), jobs=jobs)
     else:
         run_here(cells, Progress(steps, jobs=1))

@@ -81,5 +81,5 @@ def _executor(folder: Path, arguments: dict[str, Any]) -> Any:
     except (RuntimeError, ValueError) as error:
         raise ConfigError(f"--slurm: {error}", "Run it on a machine that can submit SLURM jobs.") from None
     except (NameError, AssertionError, TypeError) as error:
-        raise ConfigError(f"--slurm-args {arguments}: {error}", "Mend the arguments.") from None
+        raise ConfigError(f"--slurm-args {arguments}: {error}", "Fix the arguments.") from None
     return executor

@@ -77,7 +77,7 @@ class MethodEntry(Entry):
 
 
 class Grid(Settings):
-    """A part of the benchmark: every combination of these; what is left out is as at the top."""
+    """A part of the benchmark: every combination of these; what is not given is as at the top level."""
 
     data: tuple[str, ...] | None = Field(None, min_length=1, description="Names of data sets.")
     networks: tuple[str, ...] | None = Field(None, min_length=1, description="Names of networks.")

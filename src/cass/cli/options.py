@@ -112,8 +112,9 @@ def _annotation(entry: Verb, name: str, field: FieldInfo) -> Any:
         argument = typer.Argument(metavar=entry.arguments[name], help=field.description, show_default=False)
         return Annotated[str | None, argument]
     bounds, default = wording.bounds(field), wording.default(field)
-    shown = default and field.default is not False
-    text = f"{field.description}{f' ({bounds})' if bounds else ''}{f' [default: {default}]' if shown else ''}"
+    several = " Repeat the option for several values." if get_origin(_first_part(field)) is tuple else ""
+    shown_default = f" [default: {default}]" if default and field.default is not False else ""
+    text = f"{field.description}{f' ({bounds})' if bounds else ''}{several}{shown_default}"
     words = wording.choices(field.annotation)
     option = typer.Option(
         *option_names(name, field),
@@ -134,7 +135,7 @@ def _completer(words: list[str]) -> Callable[[str], list[str]]:
 
 def _kind(field: FieldInfo) -> Any:
     """Return the type that Typer parses."""
-    part = next(part for part in wording.parts(field.annotation) if part is not type(None))
+    part = _first_part(field)
     if wording.is_mapping(field) or wording.choices(field.annotation) or part is Path:
         return str
     return list[get_args(part)[0]] if get_origin(part) is tuple else part  # type: ignore[misc]
@@ -155,3 +156,7 @@ def _value(name: str, value: Any, field: FieldInfo) -> Any:
             f"{wording.flag(name)} {value!r} is not a YAML mapping", "Write it as '{key: value, key: value}'."
         )
     return loaded
+
+
+def _first_part(field: FieldInfo) -> Any:
+    return next(part for part in wording.parts(field.annotation) if part is not type(None))

@@ -58,7 +58,8 @@ class TuneSettings(TrainSettings):
         1.0,
         gt=0,
         le=1,
-        description="Share of the layers that are trained, from the head towards the input; the rest is frozen.",
+        description="Share of the layers to train besides the head, counted from the input; the layers after them "
+        "are frozen.",
     )
     warmup: float = Field(
         0.05, ge=0, lt=1, description="Share of all steps used for learning rate warm-up; cosine decay follows."

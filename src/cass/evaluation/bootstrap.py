@@ -48,7 +48,7 @@ def interval(value: float, draws: NDArray[np.float64]) -> Interval:
 
     Args:
         value: The point estimate.
-        draws: (R,) the metric in each resample; NaN where it was undefined, which is left out.
+        draws: (R,) the metric in each resample; NaN where it was undefined; such draws are ignored.
 
     Returns:
         The estimate with the middle 95% of the draws; no interval where more than half are undefined or all

@@ -39,7 +39,7 @@ def t_interval(values: NDArray[np.floating]) -> Interval:
     """Average over seeds, with the 95% interval of Student's t.
 
     Args:
-        values: (S,) one value a seed; NaN for a seed without one, which is left out.
+        values: (S,) one value per seed; NaN for a seed without a value, which is ignored.
 
     Returns:
         The mean and its interval. One value has no interval; without any the mean is NaN.

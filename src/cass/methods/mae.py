@@ -56,7 +56,7 @@ class MAELearner(Learner):
         self.encoder = MaskedVisionTransformerTIMM(
             vit, weight_initialization="skip", pos_embed_initialization="skip"
         )
-        self.encoder.mask_token.requires_grad_(False)  # hidden patches are left out instead
+        self.encoder.mask_token.requires_grad_(False)  # masked patches are dropped instead
         self.embed = nn.Linear(vit.embed_dim, config.width)
         self.decoder = MaskedVisionTransformerDecoderTIMM(
             vit.patch_embed.num_patches,

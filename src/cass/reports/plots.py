@@ -67,7 +67,7 @@ def plot_pretraining(history: pd.DataFrame, path: Path) -> None:
     """Draw the loss and the collapse watch's measures by epoch.
 
     Args:
-        history: Columns ``epoch``, ``loss`` and ``{branch}/{measure}``; measures without a value are left out.
+        history: Columns ``epoch``, ``loss`` and ``{branch}/{measure}``; measures without a value are not drawn.
         path: PNG file to write.
     """
     panels = {}

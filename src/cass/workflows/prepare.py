@@ -120,7 +120,7 @@ def show(
         dropped = f", {result.dropped:,} empty ones dropped" if result.dropped else ""
         yield (
             f"Wrote {result.out}: {result.pictures:,} {result.unit} of {result.files:,} files{dropped}"
-            f"{unreadable_files(result.left_out)}"
+            f"{unreadable_files(result.unreadable)}"
         )
         yield next_step(result.out, config.label_columns if isinstance(config, PreparePicturesConfig) else ())
 

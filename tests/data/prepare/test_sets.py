@@ -74,8 +74,8 @@ def test_isic_tells_what_is_missing(tmp_path: Path) -> None:
     draw(tmp_path / "ISIC_2019_Training_Input" / "ISIC_9999999.jpg")
     prepared = read_isic2019(tmp_path)
     assert len(prepared.manifest) == 23
-    assert prepared.notes[0].endswith("1 images of ISIC_2019_Training_GroundTruth.csv, such as ISIC_0000003.jpg.")
-    assert prepared.notes[1].startswith("Without a row")
+    assert prepared.notes[0].endswith("are missing and ignored, such as ISIC_0000003.jpg.")
+    assert "have no row in" in prepared.notes[1]
     (tmp_path / isic2019.METADATA).unlink()
     with pytest.raises(DataError, match=r"There is no ISIC_2019_Training_Metadata\.csv in .*Download"):
         read_isic2019(tmp_path)
@@ -155,7 +155,7 @@ def test_a_table_of_findings_becomes_a_multilabel_manifest(tmp_path: Path) -> No
     assert manifest.groups is not None
     assert manifest.groups.tolist() == ["p0", "p0", "p1", "p1", "p2", "p2"]
     assert prepared.found == {("", "x"): 2, ("", "y"): 1}
-    assert [note.split()[0] for note in prepared.notes] == ["Without", "Unlabelled:", "Without", "Groups"]
+    assert [note.split()[0] for note in prepared.notes] == ["1", "Unlabelled:", "Without", "Groups"]
 
 
 @pytest.mark.parametrize(

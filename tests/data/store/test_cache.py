@@ -93,7 +93,7 @@ def test_the_second_use_decodes_nothing(
     assert isinstance(second.array, np.memmap)
     assert not second.array.flags.writeable
     assert "Decoding 6 images of 8 px once" in caplog.messages[0]
-    assert "Taking 6 decoded images" in caplog.messages[1]
+    assert "Using 6 decoded images" in caplog.messages[1]
     assert len(caplog.messages) == 2
 
 
@@ -299,7 +299,7 @@ def test_a_full_disk_is_found_before_decoding(
     with caplog.at_level(logging.WARNING, logger="cass"):
         assert cached_images(files, required=False, **options) is None
     assert len(caplog.messages) == 1
-    assert "going on without" in caplog.messages[0]
+    assert "continuing without" in caplog.messages[0]
     assert entries(folder) == []
     assert decoded == []
 

@@ -168,7 +168,7 @@ def _report_labels_csv(folder: Path, manifest: Manifest, kind: FileKind) -> None
         return
     if unlisted:
         logger.warning(
-            "%d images in %s are not in its labels.csv and are left out (first: %s); "
+            "%d images in %s are not in its labels.csv and are ignored (first: %s); "
             "list them with an empty label to use them.",
             len(unlisted),
             folder,

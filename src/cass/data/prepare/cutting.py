@@ -20,7 +20,7 @@ from cass.data.formats.references import MARK
 from cass.data.formats.unreadable import Pixels, UnreadableImage
 from cass.data.manifest.csv_text import manifest_csv
 from cass.data.manifest.manifest import Manifest
-from cass.errors import DataError, OutputError
+from cass.errors import MOST_NAMED, DataError, OutputError
 from cass.files import remove_partials, whole_folder, write_json, write_text
 from cass.progress import ImageProgress
 from cass.version import __version__
@@ -51,7 +51,7 @@ class PreparedPictures:
         files: Number of files that were cut.
         pictures: Number of pictures written.
         dropped: Number of places without tissue, and of slices of a single value.
-        left_out: Files that could not be read, and why.
+        unreadable: Files that could not be read, and why.
         unit: What the pictures are called.
     """
 
@@ -59,7 +59,7 @@ class PreparedPictures:
     files: int
     pictures: int
     dropped: int
-    left_out: dict[str, str]
+    unreadable: dict[str, str]
     unit: str
 
 
@@ -84,8 +84,8 @@ def write_pictures(
     """
     out = config.out
     _claim(out, kind, config)
-    left_out: dict[str, str] = {}
-    planned = _plan(manifest, cutter, left_out)
+    unreadable: dict[str, str] = {}
+    planned = _plan(manifest, cutter, unreadable)
     targets = _targets(manifest, out)
     rows: list[int] = []
     names: list[str] = []
@@ -99,23 +99,21 @@ def write_pictures(
                 else:
                     progress.advance(count)
             except UnreadableImage as error:
-                left_out[manifest.images[row]] = error.reason
+                unreadable[manifest.images[row]] = error.reason
                 continue
             written = _written(target)
             names += [path.relative_to(out).as_posix() for path in written]
             rows += [row] * len(written)
             done += count
-    for name, why in list(left_out.items())[:20]:
-        log.warning("Left out %s: %s.", name, why)
+    for name, why in list(unreadable.items())[:MOST_NAMED]:
+        log.warning("Unreadable: %s (%s).", name, why)
     if not rows:
-        first = next(iter(left_out.items()), None)
-        why = f", the first: {first[0]} ({first[1]})" if first else ": they show nothing that is worth keeping"
-        raise DataError(
-            f"None of the {len(manifest)} files gave a picture{why}", "Mend the files or the settings."
-        )
+        first = next(iter(unreadable.items()), None)
+        why = f", the first: {first[0]} ({first[1]})" if first else ": all images are empty"
+        raise DataError(f"None of the {len(manifest)} files gave an image{why}", "Fix the files or the settings.")
     made = _manifest_of(manifest, rows, names, root=out)
     write_text(out / "labels.csv", manifest_csv(made, folder=out, label_columns=config.label_columns))
-    return PreparedPictures(out / "labels.csv", len(set(rows)), len(rows), done - len(rows), left_out, unit)
+    return PreparedPictures(out / "labels.csv", len(set(rows)), len(rows), done - len(rows), unreadable, unit)
 
 
 def _claim(out: Path, kind: str, config: PreparePicturesConfig) -> None:
@@ -138,14 +136,14 @@ def _claim(out: Path, kind: str, config: PreparePicturesConfig) -> None:
         write_json(out / SETTINGS, settings)
 
 
-def _plan(manifest: Manifest, cutter: Cutter, left_out: dict[str, str]) -> dict[int, int]:
+def _plan(manifest: Manifest, cutter: Cutter, unreadable: dict[str, str]) -> dict[int, int]:
     """Count the pictures of each file that can be opened."""
     planned: dict[int, int] = {}
     for row in range(len(manifest)):
         try:
             planned[row] = _guarded(manifest.path(row), partial(cutter.count, manifest.path(row)))
         except UnreadableImage as error:
-            left_out[manifest.images[row]] = error.reason
+            unreadable[manifest.images[row]] = error.reason
     return planned
 
 

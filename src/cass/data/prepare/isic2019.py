@@ -16,7 +16,7 @@ _FIX = "Download the training data, ground truth and metadata of ISIC 2019 and u
 
 
 def read_isic2019(folder: Path) -> Prepared:
-    """Read the training set of the challenge; its test set is left out.
+    """Read the training set of the challenge; its test set is not used.
 
     Args:
         folder: Holds the two CSV files and, at any depth, the images ``ISIC_*.jpg``.
@@ -51,10 +51,10 @@ def read_isic2019(folder: Path) -> Prepared:
         raise DataError(f"None of the {len(truth):,} images of {TRUTH} is in {folder}", _FIX)
     notes = []
     if missing:
-        notes.append(f"Missing, left out: {len(missing):,} images of {TRUTH}, such as {missing[0]}.jpg.")
+        notes.append(f"{len(missing):,} images of {TRUTH} are missing and ignored, such as {missing[0]}.jpg.")
     unlisted = len(files) - len(images)
     if unlisted:
-        notes.append(f"Without a row in {TRUTH}, left out: {unlisted:,} images.")
+        notes.append(f"{unlisted:,} images have no row in {TRUTH} and are ignored.")
     alone = groups.count("")
     if alone:
         notes.append(

@@ -37,7 +37,7 @@ def read_multilabel(
         findings: The columns of findings; empty takes every other column of nothing but 0 and 1.
 
     Returns:
-        A multi-label manifest. Images without a row are left out.
+        A multi-label manifest. Images without a row are ignored.
 
     Raises:
         DataError: No column fits, a row names no image or two, or a cell is neither 0 nor 1.
@@ -106,7 +106,7 @@ def _image(cells: Table, row: int, column: str, files: dict[str, list[str]]) -> 
         return found[0]
     where = f"{cells.path} line {cells.lines[row]}"
     if not found:
-        raise DataError(f"{where}: there is no image {name!r}", "Mend the name, or remove the row.")
+        raise DataError(f"{where}: there is no image {name!r}", "Fix the name, or remove the row.")
     raise DataError(f"{where}: {name!r} may be {found[0]} or {found[1]}", "Write the path within the folder.")
 
 
@@ -120,7 +120,7 @@ def _notes(
     notes = []
     unlisted = len({name for found in files.values() for name in found} - set(images))
     if unlisted:
-        notes.append(f"Without a row, left out: {unlisted:,} images.")
+        notes.append(f"{unlisted:,} images have no row and are ignored.")
     unlabelled = len(labelled) - sum(labelled)
     if unlabelled:
         notes.append(f"Unlabelled: {unlabelled:,} images.")

@@ -50,7 +50,7 @@ class Tiling:
             return int((height // self.tile_size) * (width // self.tile_size))
 
     def pictures(self, path: Path) -> Iterator[tuple[str, Pixels] | None]:
-        """Cut a slide, row by row; tiles that would reach over its edge are left out.
+        """Cut a slide, row by row; tiles that would extend past its edge are not written.
 
         Tissue is what is saturated (in a grey slide: what is bright): above the threshold of Otsu over the whole
         slide, and never below 5% of full saturation.

@@ -91,9 +91,9 @@ def cached_images(
                 raise OutputError(
                     what, "Make room, name another folder with --cache, or pass --cache off."
                 ) from None
-            log.warning("%s; going on without (--cache DIR names another folder).", what)
+            log.warning("%s; continuing without a cache (--cache DIR names another folder).", what)
             return None
-    log.info("Taking %s decoded images of %d px from %s.", f"{len(paths):,}", image_size, folder)
+    log.info("Using %s decoded images of %d px from the cache %s.", f"{len(paths):,}", image_size, folder)
     return store
 
 
@@ -149,7 +149,7 @@ def _build(
         write_json(partial / INDEX, index)
         passing = any(isinstance(error, UnreadableImage) and error.passing for error in errors.values())
         if passing:
-            log.warning("Some images could not be read for now, so the decoded ones are not kept for later runs.")
+            log.warning("Some images could not be read at the moment, so the decoded images are not cached.")
             store = _open(partial, key=key, shape=shape)  # what is mapped stays until the store is gone
             shutil.rmtree(partial)
     if not passing:
@@ -207,7 +207,7 @@ def _make_room(folder: Path, needed: int, *, limit: int) -> None:
     for _, size, path in sorted(entries):
         if missing <= 0:
             return
-        log.info("Removing decoded images that were not used for longest from %s (%s).", folder, _size(size))
+        log.info("Removing the least recently used decoded images from %s (%s).", folder, _size(size))
         shutil.rmtree(path, ignore_errors=True)
         missing -= size
 
@@ -221,7 +221,7 @@ def _locked(folder: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        log.info("Waiting for another process that decodes images into %s.", folder)
+        log.info("Waiting for another process that is decoding images into %s.", folder)
         lock.acquire()
     try:
         yield

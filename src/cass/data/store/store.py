@@ -125,7 +125,7 @@ def decode_images(
     )
     unreadable = {i: reason(error) for i, error in errors.items()}
     for i in list(unreadable)[:MOST_NAMED]:
-        logger.warning("Unreadable image %s: %s.", names[i], unreadable[i])
+        logger.warning("Unreadable: %s (%s).", names[i], unreadable[i])
     if len(unreadable) > MOST_NAMED:
         logger.warning("%d images are unreadable.", len(unreadable))
     return ImageStore(array=array, unreadable=unreadable)
