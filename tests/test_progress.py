@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from cass import progress
-from cass.progress import ImageProgress, open_bar, shown
+from cass.progress import ImageProgress, image_counter, open_bar
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_on_a_terminal_both_passes_show_the_same_bar(capsys: pytest.CaptureFixtu
     with ImageProgress("Embed", total=4) as bar:
         bar.advance(4)
     first = capsys.readouterr().err
-    with shown(4, "Decoding") as report:
+    with image_counter(4, "Decoding") as report:
         report(4)
     second = capsys.readouterr().err
     for text, title, figures in ((first, "Embed", "images/s"), (second, "Decoding", "4/4 images")):
@@ -51,7 +51,7 @@ def test_on_a_terminal_both_passes_show_the_same_bar(capsys: pytest.CaptureFixtu
 
 def test_a_long_pass_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
-    with caplog.at_level(logging.INFO, "cass"), shown(2000, "Decoding") as report:
+    with caplog.at_level(logging.INFO, "cass"), image_counter(2000, "Decoding") as report:
         report(0)
         report(1000)
     assert [record.getMessage()[:38] for record in caplog.records] == ["Decoding images: 1,000 of 2,000 done, "]

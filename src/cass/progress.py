@@ -119,7 +119,7 @@ class ImageProgress:
 
 
 @contextmanager
-def shown(total: int, doing: str = "Decoding") -> Iterator[Callable[[int], None]]:
+def image_counter(total: int, doing: str = "Decoding") -> Iterator[Callable[[int], None]]:
     """Show on standard error how many images are done: a bar on a terminal, else a log message every minute.
 
     Args:

@@ -67,7 +67,7 @@ def test_stopping_names_what_continues(
     def stop(config: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cass.api.runner", lambda entry: stop)
+    monkeypatch.setattr("cass.cli.app.runner", lambda entry: stop)
     monkeypatch.setattr("sys.argv", ["cass", "split", "scans", "--out", "a.csv"])
     with pytest.raises(SystemExit) as left:
         main()

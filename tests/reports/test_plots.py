@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from cass.evaluation.bootstrap import Interval
-from cass.evaluation.report import classification_report
+from cass.evaluation.classification import classification_report
 from cass.reports import plots
 from cass.reports.tables import WITH, WITHOUT, ResultRow
 

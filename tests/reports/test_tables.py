@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Console
 
 from cass.evaluation.bootstrap import Interval
-from cass.evaluation.report import classification_report
+from cass.evaluation.classification import classification_report
 from cass.reports.tables import WITH, WITHOUT, Cells, ResultRow, comparison, gains, percent, report_markdown
 
 

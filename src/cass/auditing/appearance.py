@@ -74,11 +74,11 @@ def candidate_pairs(thumbnails: NDArray[np.uint8]) -> Candidates:
     count = len(thumbnails)
     if count < 2:
         return Candidates(*np.empty((3, 0), dtype=np.int64))
-    centre, axes = _whitening(_pictures(thumbnails, WHOLE))
-    whole = _directions(_pictures(thumbnails, WHOLE), centre, axes)
+    centre, axes = _whitening(_reduced(thumbnails, WHOLE))
+    whole = _directions(_reduced(thumbnails, WHOLE), centre, axes)
     found = []
     for number, box in enumerate(CROPS):
-        part = _directions(_pictures(thumbnails, box), centre, axes)
+        part = _directions(_reduced(thumbnails, box), centre, axes)
         for start in range(0, count, BLOCK):
             found.append(_nearest(whole, part, start, number))
     similarity, original, copy, crop = (np.concatenate(column) for column in zip(*found, strict=True))
@@ -102,7 +102,7 @@ def _nearest(whole: Floats, part: Floats, start: int, number: int) -> tuple[Floa
     return similar[copy, original], original, copy + start, np.full(len(copy), number)
 
 
-def _pictures(thumbnails: NDArray[np.uint8], box: Box) -> Floats:
+def _reduced(thumbnails: NDArray[np.uint8], box: Box) -> Floats:
     """Cut a part out of every thumbnail: (N, SIDE²) of zero mean and about unit spread."""
     side = thumbnails.shape[1]
     down = _weights(box.top * side, box.bottom * side, side)

@@ -13,7 +13,7 @@ from cass.auditing.appearance import CROPS, candidate_pairs
 from cass.auditing.facts import ImageFacts, small_picture
 from cass.auditing.registration import agreement
 from cass.data.manifest.manifest import Manifest
-from cass.progress import shown
+from cass.progress import image_counter
 
 AGREEMENT = 0.94
 """Least correlation of the local structure of near-duplicates, after alignment."""
@@ -61,7 +61,7 @@ def near_pairs(manifest: Manifest, facts: ImageFacts) -> Ints:
     picture = lru_cache(maxsize=KEPT)(lambda row: small_picture(manifest.path(row)))
     joined = np.arange(len(manifest))
     found = exact
-    with shown(len(candidates.copy), "Comparing similar images") as on_progress:
+    with image_counter(len(candidates.copy), "Comparing similar images") as on_progress:
         for number, (first, second, crop) in enumerate(zip(*candidates, strict=True)):
             original, copy = int(rows[first]), int(rows[second])
             if joined[original] == joined[copy]:

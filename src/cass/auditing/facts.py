@@ -17,7 +17,7 @@ from cass.data.manifest.manifest import Manifest
 from cass.data.store.store import reason
 from cass.errors import DataError
 from cass.parallel import for_each
-from cass.progress import shown
+from cass.progress import image_counter
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -84,7 +84,7 @@ def facts_of_set(manifest: Manifest) -> ImageFacts:
     Raises:
         DataError: Not one file can be read.
     """
-    with shown(len(manifest), "Checking") as on_progress:
+    with image_counter(len(manifest), "Checking") as on_progress:
         facts = gather_facts([manifest.path(row) for row in range(len(manifest))], on_progress=on_progress)
     if len(facts.errors) == len(manifest):
         raise DataError(

@@ -7,7 +7,7 @@ import html
 import io
 from collections.abc import Sequence
 
-from cass.auditing.report import Audit
+from cass.auditing.checks import Audit
 from cass.auditing.text import audit_tables
 from cass.data.manifest.manifest import Manifest
 from cass.errors import DataError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cass.auditing.report import Audit
+from cass.auditing.checks import Audit
 from cass.reports.tables import Cells
 
 LISTED = 5

@@ -148,7 +148,7 @@ def expand(spec: BenchmarkSpec, *, folder: Path, out: Path) -> Benchmark:
     Raises:
         CassError: For anything in it that cannot be used, in one line.
     """
-    used = {name for grid in spec.grids.values() for name in _names(grid.data, spec.data)}
+    used = {name for grid in spec.grids.values() for name in _cell_names(grid.data, spec.data)}
     sets = {
         name: read_set(name, entry, folder=folder, out=out) for name, entry in spec.data.items() if name in used
     }
@@ -180,12 +180,12 @@ def _places(spec: BenchmarkSpec, grid: Grid) -> Iterator[Place]:
     """Yield every place of a grid; seeds come first, so that a benchmark stopped early has some of everything."""
     axes = itertools.product(
         grid.seeds or spec.seeds,
-        _names(grid.data, spec.data),
-        _names(grid.networks, spec.networks),
-        _names(grid.methods, spec.methods),
+        _cell_names(grid.data, spec.data),
+        _cell_names(grid.networks, spec.networks),
+        _cell_names(grid.methods, spec.methods),
         grid.batch_sizes or spec.batch_sizes,
         grid.epochs or spec.epochs,
-        _names(grid.tuning, spec.tuning),
+        _cell_names(grid.tuning, spec.tuning),
         grid.label_fractions or spec.label_fractions,
     )
     for seed, data, network, method, batch_size, epochs, protocol, fraction in axes:
@@ -196,7 +196,7 @@ def _in_order(branches: set[ResultBranch]) -> tuple[ResultBranch, ...]:
     return tuple(name for name in get_args(ResultBranch) if name in branches)
 
 
-def _names(chosen: tuple[str, ...] | None, there: dict[str, Any]) -> tuple[str, ...]:
+def _cell_names(chosen: tuple[str, ...] | None, there: dict[str, Any]) -> tuple[str, ...]:
     return chosen or tuple(there)
 
 

@@ -17,10 +17,10 @@ def main() -> None:
     # Threads that spin while they wait slow training several times over beside any other work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
     set_up_logging()
-    sys.exit(_run())
+    sys.exit(_run_app())
 
 
-def _run() -> int:
+def _run_app() -> int:
     """Run the command; returns the exit code."""
     from cass.cli.app import build_app
     from cass.cli.usage import USAGE_ERROR, usage_message

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cass import api
+from cass.api import runner, shown
 from cass.cli.options import command
 from cass.cli.usage import file_or_command
 from cass.config.verbs import GROUPS, Verb, all_verbs
@@ -62,8 +62,8 @@ def run_verb(entry: Verb, config: Any) -> None:
     Raises:
         Exit: Where the result asks for an exit code other than 0.
     """
-    result = api.runner(entry)(config)
-    for part in api.shown(entry, result, config):
+    result = runner(entry)(config)
+    for part in shown(entry, result, config):
         if isinstance(part, str):
             typer.echo(part)
         else:

@@ -63,7 +63,7 @@ class Method(nn.Module, ABC):
     """A pretraining method.
 
     Args:
-        config: The method's own settings.
+        config: Settings of the method.
         branches: The networks it trains, by name.
 
     Attributes:
@@ -221,7 +221,7 @@ def build_method(kind: type[Method], settings: dict[str, Any], branches: dict[st
 
     Args:
         kind: The method, of :meth:`MethodRegistry.find`.
-        settings: The method's own settings by name.
+        settings: Settings of the method by name.
         branches: The networks it trains, by name.
 
     Returns:

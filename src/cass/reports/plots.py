@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cass.evaluation.report import ClassificationReport
+from cass.evaluation.classification import ClassificationReport
 from cass.files import whole_file
 from cass.reports.tables import METRIC_NAMES, WITH, WITHOUT, ResultRow
 

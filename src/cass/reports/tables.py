@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cass.evaluation.bootstrap import Interval, interval
-from cass.evaluation.report import ClassificationReport
+from cass.evaluation.classification import ClassificationReport
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cass.auditing.checks import Audit, audit_set
 from cass.auditing.facts import facts_of_set
-from cass.auditing.report import Audit, audit_set
 from cass.auditing.safe_splits import split_command
 from cass.auditing.text import audit_tables, finding_lines
 from cass.config.audit import AuditConfig

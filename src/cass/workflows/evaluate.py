@@ -15,8 +15,8 @@ from cass.config.evaluate import EvaluateConfig
 from cass.data.manifest.manifest import Manifest
 from cass.data.splits.resolve import read_splits
 from cass.errors import DataError
+from cass.evaluation.classification import ClassificationReport, classification_report
 from cass.evaluation.probabilities import probabilities
-from cass.evaluation.report import ClassificationReport, classification_report
 from cass.files import write_json, write_text
 from cass.reports.tables import Cells
 from cass.runs.folder import SPLITS_FILE, staged, write_start

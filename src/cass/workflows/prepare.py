@@ -33,7 +33,7 @@ from cass.data.prepare.slides import SLIDE_SUFFIXES, Tiling
 from cass.errors import ConfigError, OutputError
 from cass.files import write_text
 from cass.reports.lines import unreadable_files
-from cass.reports.prepared import counts_table, next_step
+from cass.reports.prepared_set import counts_table, next_step
 from cass.reports.tables import Cells
 
 

@@ -9,7 +9,7 @@ import pytest
 from cass.benchmarking.speed import run as benchmark_speed
 from cass.benchmarking.speed.contestants import Timing
 from cass.benchmarking.speed.run import ONE_BRANCH, PAIRED, run_benchmark_speed
-from cass.benchmarking.speed.table import ratios_table, speed_table
+from cass.benchmarking.speed.speed_table import ratios_table, speed_table
 from cass.config.speed import SpeedConfig
 from cass.errors import DataError
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from cass.benchmarking.speed.contestants import Timing
 from cass.benchmarking.speed.decoding import cache_share, draw_photographs
-from cass.benchmarking.speed.table import SpeedRow, ratios_table, speed_table
+from cass.benchmarking.speed.speed_table import SpeedRow, ratios_table, speed_table
 from cass.benchmarking.speed.worker import Kind, Worker
 from cass.config.speed import SpeedConfig
 from cass.data.manifest.manifest import load_manifest

@@ -125,7 +125,7 @@ def read_dicom(path: Path, frame: int = 0, *, window: Window = "file") -> Pixels
     Source:
         DICOM PS3.3, sections C.11.1 (modality LUT), C.11.2 (VOI LUT) and C.7.6.3.1 (photometric interpretation).
     """
-    dataset = _read(path)
+    dataset = _read_dataset(path)
     if not any(name in dataset for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         raise UnreadableImage(path, "it is DICOM, but holds no picture", "Take it out of the data.")
     try:
@@ -223,10 +223,10 @@ def _pydicom() -> Any:
 
 
 def _header(path: Path) -> Dataset:
-    return _read(path, header=True)
+    return _read_dataset(path, header=True)
 
 
-def _read(path: Path, *, header: bool = False) -> Dataset:
+def _read_dataset(path: Path, *, header: bool = False) -> Dataset:
     """Read a file, or its header alone."""
     try:
         pydicom = _pydicom()

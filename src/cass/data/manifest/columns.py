@@ -7,9 +7,9 @@ import posixpath
 from collections.abc import Sequence
 
 from cass.data.formats.references import file_of
+from cass.data.manifest.csv_table import Table
 from cass.data.manifest.folders import SPLIT_NAMES
 from cass.data.manifest.kinds import IMAGES, FileKind
-from cass.data.manifest.table import Table
 from cass.errors import ConfigError, DataError, did_you_mean
 from cass.types import Task
 

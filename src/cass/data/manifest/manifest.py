@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cass.data.manifest.columns import image_paths, labels_from_columns, labels_from_names, split_names
+from cass.data.manifest.csv_table import read_table
 from cass.data.manifest.folders import list_images, read_folder
 from cass.data.manifest.frames import list_frames
 from cass.data.manifest.kinds import IMAGES, FileKind
-from cass.data.manifest.table import read_table
 from cass.data.sources.medmnist import PREFIX, fetch_medmnist, unpack_medmnist
 from cass.errors import DataError, did_you_mean
 from cass.files import cache_folder

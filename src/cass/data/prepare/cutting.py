@@ -101,7 +101,7 @@ def write_pictures(
             except UnreadableImage as error:
                 unreadable[manifest.images[row]] = error.reason
                 continue
-            written = _written(target)
+            written = _written_images(target)
             names += [path.relative_to(out).as_posix() for path in written]
             rows += [row] * len(written)
             done += count
@@ -210,7 +210,7 @@ def _save(path: Path, pixels: Pixels) -> None:
         path.write_bytes(content)
 
 
-def _written(target: Path) -> list[Path]:
+def _written_images(target: Path) -> list[Path]:
     if target.is_dir():
         return sorted(target.glob("*.png"))
     return [target.with_name(f"{target.name}.png")]

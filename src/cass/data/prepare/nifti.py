@@ -47,7 +47,7 @@ class Slicing:
         Raises:
             UnreadableImage: As of :meth:`pictures`.
         """
-        volume = _open(path)
+        volume = _open_volume(path)
         sources = _orientation(volume)[:, 0].tolist()
         return len(range(0, volume.shape[sources.index(_AXES[self.axis])], self.every))
 
@@ -64,7 +64,7 @@ class Slicing:
         Raises:
             UnreadableImage: It is damaged, has not three dimensions, holds colours, or nibabel is missing.
         """
-        values = _upright(_open(path))
+        values = _upright(_open_volume(path))
         sample = values.ravel()[:: max(1, values.size // SAMPLED)]
         bounds = percentile_window(sample) if self.window == "percentile" else window_bounds(self.window)
         axis = _AXES[self.axis]
@@ -77,7 +77,7 @@ class Slicing:
             yield f"{self.axis}-{number:04d}", np.ascontiguousarray(pixels)[..., None]
 
 
-def _open(path: Path) -> Any:
+def _open_volume(path: Path) -> Any:
     """Open a volume, and see whether it can be cut."""
     try:
         import nibabel

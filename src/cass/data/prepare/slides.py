@@ -45,7 +45,7 @@ class Tiling:
         Raises:
             UnreadableImage: As of :meth:`pictures`.
         """
-        with _open(path) as file:
+        with _open_slide(path) as file:
             height, width = _level(path, file, self.level).shape[:2]
             return int((height // self.tile_size) * (width // self.tile_size))
 
@@ -65,7 +65,7 @@ class Tiling:
         Raises:
             UnreadableImage: It is damaged, has no such level, is no grey or RGB picture, or zarr is missing.
         """
-        with _open(path) as file:
+        with _open_slide(path) as file:
             series = _level(path, file, self.level)
             if series.dtype not in (np.uint8, np.uint16) or not _drawable(series):
                 raise UnreadableImage(
@@ -88,7 +88,7 @@ class Tiling:
                     yield f"x{x:06d}-y{y:06d}", np.ascontiguousarray(tile.reshape(side, side, -1))
 
 
-def _open(path: Path) -> Any:
+def _open_slide(path: Path) -> Any:
     try:
         import zarr  # noqa: F401
         from tifffile import TiffFile

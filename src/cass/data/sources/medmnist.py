@@ -129,12 +129,12 @@ def _unpack(path: Path, folder: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             labels = {split: _labels(archive, split) for split in SPLITS}
             several = next(iter(labels.values())).shape[1] > 1
-            names = _names(path, labels)
+            names = _set_names(path, labels)
             with (folder / LIST).open("w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file)
                 writer.writerow(["image", *(names if several else ["label"]), "split"])
                 for split in SPLITS:
-                    for number, pixels in enumerate(_pictures(archive, split, count=len(labels[split]))):
+                    for number, pixels in enumerate(_packed_pictures(archive, split, count=len(labels[split]))):
                         image = f"images/{split}-{number:06d}.png"
                         Image.fromarray(pixels).save(folder / image)
                         row = labels[split][number]
@@ -149,7 +149,7 @@ def _unpack(path: Path, folder: Path) -> None:
         ) from None
 
 
-def _names(path: Path, labels: dict[Split, NDArray[np.int64]]) -> list[str]:
+def _set_names(path: Path, labels: dict[Split, NDArray[np.int64]]) -> list[str]:
     """Return the names of the classes or findings; numbers where the file's name does not tell."""
     width = next(iter(labels.values())).shape[1]
     count = width if width > 1 else 1 + max(int(part.max()) for part in labels.values())
@@ -166,7 +166,7 @@ def _labels(archive: zipfile.ZipFile, split: str) -> NDArray[np.int64]:
     return labels.astype(np.int64)
 
 
-def _pictures(archive: zipfile.ZipFile, split: str, *, count: int) -> Iterator[NDArray[np.uint8]]:
+def _packed_pictures(archive: zipfile.ZipFile, split: str, *, count: int) -> Iterator[NDArray[np.uint8]]:
     """Yield the pictures one by one: sets of large pictures do not fit into memory."""
     with archive.open(f"{split}_images.npy") as file:
         version = np.lib.format.read_magic(file)

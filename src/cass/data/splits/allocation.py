@@ -37,9 +37,9 @@ def share_out(
             images or give a split column.
     """
     groups = int(codes.max()) + 1 if len(codes) else 0
-    mend = "Add images, or give a column 'split' that says which image belongs where."
+    fix = "Add images, or give a column 'split' that says which image belongs where."
     if groups < len(ratios):
-        raise DataError(f"{len(codes)} images in {groups} groups cannot be split into {len(ratios)} parts", mend)
+        raise DataError(f"{len(codes)} images in {groups} groups cannot be split into {len(ratios)} parts", fix)
     negative = labelled & (targets.sum(axis=1) == 0)
     strata = np.column_stack([targets.astype(np.int64), negative, ~labelled])
     counts = np.zeros((groups, strata.shape[1]), dtype=np.int64)
@@ -53,7 +53,7 @@ def share_out(
     )
     if len(np.unique(part)) < len(ratios):
         raise DataError(
-            f"{groups} groups are too few to split: almost every one is the only one of its class", mend
+            f"{groups} groups are too few to split: almost every one is the only one of its class", fix
         )
     return part[codes]
 

@@ -63,7 +63,7 @@ def label_subset(
 
 
 def _round_half_up(value: float) -> int:
-    """Round half up; the tiny term mends products such as 0.29 * 50 = 14.499999999999998."""
+    """Round half up; the tiny term corrects products such as 0.29 * 50 = 14.499999999999998."""
     return int(np.floor(value + 0.5 + 1e-9))
 
 

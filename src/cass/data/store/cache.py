@@ -27,7 +27,7 @@ from cass.data.formats.unreadable import Pixels, UnreadableImage
 from cass.data.store.store import ImageStore, any_deep, decode_each, reason
 from cass.errors import OutputError
 from cass.files import whole_folder, write_json
-from cass.progress import shown
+from cass.progress import image_counter
 
 log = logging.getLogger("cass")
 
@@ -71,14 +71,14 @@ def cached_images(
     """
     key = cache_key(digests, image_size=image_size, in_chans=in_chans)
     shape = (len(paths), image_size, image_size, in_chans)
-    store = _open(folder / key, key=key, shape=shape)
+    store = _open_entry(folder / key, key=key, shape=shape)
     if store is None:
         dtype = np.dtype(np.uint16 if any_deep(paths) else np.uint8)
         needed = math.prod(shape) * dtype.itemsize
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _locked(folder):
-                store = _open(folder / key, key=key, shape=shape)  # another process may have been first
+                store = _open_entry(folder / key, key=key, shape=shape)  # another process may have been first
                 if store is None:
                     _clear(folder, key)
                     _make_room(folder, needed, limit=max(LIMIT, needed) if required else LIMIT)
@@ -111,7 +111,7 @@ def cache_key(digests: Sequence[str], *, image_size: int, in_chans: int) -> str:
     return content.hexdigest()
 
 
-def _open(entry: Path, *, key: str, shape: tuple[int, ...]) -> ImageStore | None:
+def _open_entry(entry: Path, *, key: str, shape: tuple[int, ...]) -> ImageStore | None:
     """Map an entry and note that it was used; None where it is missing or not what it should be."""
     try:
         index = json.loads((entry / INDEX).read_text(encoding="utf-8"))
@@ -140,7 +140,7 @@ def _build(
     size = _size(math.prod(shape) * dtype.itemsize)
     log.info("Decoding %s images of %d px once into %s (%s).", f"{len(paths):,}", shape[1], folder, size)
     with whole_folder(folder / key, private=True) as partial:
-        with _written(partial / IMAGES, shape, dtype) as save, shown(len(paths)) as on_progress:
+        with _written_array(partial / IMAGES, shape, dtype) as save, image_counter(len(paths)) as on_progress:
             errors = decode_each(
                 paths, save, image_size=shape[1], in_chans=shape[3], dtype=dtype, on_progress=on_progress
             )
@@ -150,17 +150,19 @@ def _build(
         passing = any(isinstance(error, UnreadableImage) and error.passing for error in errors.values())
         if passing:
             log.warning("Some images could not be read at the moment, so the decoded images are not cached.")
-            store = _open(partial, key=key, shape=shape)  # what is mapped stays until the store is gone
+            store = _open_entry(partial, key=key, shape=shape)  # what is mapped stays until the store is gone
             shutil.rmtree(partial)
     if not passing:
-        store = _open(folder / key, key=key, shape=shape)
+        store = _open_entry(folder / key, key=key, shape=shape)
     if store is None:
         raise OSError(errno.EIO, "what was written reads back otherwise")
     return store
 
 
 @contextmanager
-def _written(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterator[Callable[[int, Pixels], None]]:
+def _written_array(
+    path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> Iterator[Callable[[int, Pixels], None]]:
     """Reserve a .npy file of zeros; yields a function that writes one row, from any thread."""
     guard = threading.Lock()
     row_bytes = math.prod(shape[1:]) * dtype.itemsize

@@ -104,7 +104,7 @@ class EpochBatches(Sampler[tuple[list[int], int]]):
 
     Args:
         count: Number of images.
-        batch_size: Images a step, over all ranks.
+        batch_size: Images per step, over all ranks.
         seed: Seed of the order.
         rank: Number of this process, from 0.
         world_size: Number of processes.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
-from cass.evaluation.report import classification_report
+from cass.evaluation.classification import classification_report
 
 
 def data(count: int = 120) -> tuple[np.ndarray, np.ndarray]:

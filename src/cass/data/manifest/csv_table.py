@@ -51,7 +51,7 @@ def read_table(path: Path) -> Table:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return _read(path, csv.reader(file))
+            return _read_rows(path, csv.reader(file))
     except UnicodeDecodeError:
         raise DataError(f"{path} is not UTF-8 text", "Save it as 'CSV UTF-8 (comma delimited)'.") from None
     except (csv.Error, OSError) as error:
@@ -60,7 +60,7 @@ def read_table(path: Path) -> Table:
         ) from None
 
 
-def _read(path: Path, reader: Any) -> Table:
+def _read_rows(path: Path, reader: Any) -> Table:
     """Sort the rows of a csv reader into columns as they come, and equal cells into one string."""
     rows = ([cell.strip() for cell in row] for row in reader)
     header = next((cells for cells in rows if any(cells)), None)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cass.auditing.classes import class_counts, class_findings, fraction_counts
 from cass.auditing.copies import check_copies
 from cass.auditing.facts import ImageFacts
-from cass.auditing.files import check_files
+from cass.auditing.file_checks import check_files
 from cass.auditing.findings import Finding
 from cass.auditing.leads import check_leads
 from cass.auditing.shortcuts import Prediction
