@@ -17,7 +17,9 @@ import cass
 from cass.benchmarking import jobs
 from cass.benchmarking import steps as work
 from cass.benchmarking.run import BenchmarkResult
+from cass.config.pretrain import PretrainConfig
 from cass.errors import CassError, OutputError
+from cass.workflows import pretrain
 from conftest import TINY, write_scans
 
 SPEC: dict[str, Any] = {
@@ -140,16 +142,26 @@ def test_a_second_run_changes_nothing_and_another_seed_computes_only_itself(
     assert whole(finished) == before
 
 
-def test_a_cell_that_fails_is_reported_and_the_rest_goes_on(place: Path, tmp_path: Path) -> None:
-    networks = SPEC["networks"] | {"odd": SPEC["networks"]["tiny"] | {"image_size": 40}}
+def test_a_cell_that_fails_is_reported_and_the_rest_goes_on(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks = SPEC["networks"] | {"odd": SPEC["networks"]["tiny"] | {"image_size": 48}}
     spec = write(place, networks=networks, methods={"cass": SPEC["methods"]["cass"]})
-    result = benchmark(spec, out=tmp_path / "out")
+    real = pretrain.run_pretrain
+
+    def fail_on_odd(config: PretrainConfig) -> object:
+        if config.image_size == 48:
+            raise CassError("the memory is full")
+        return real(config)
+
+    monkeypatch.setattr(pretrain, "run_pretrain", fail_on_odd)
+    result = benchmark(spec, out=tmp_path / "out", jobs=1)
     assert not result.complete
     assert result.outcome is not None
     (missing,) = result.outcome.missing
     assert missing.place.network == "odd"
-    assert "patch size" in missing.reason
-    assert "patch size" in (tmp_path / "out" / "tables.md").read_text()
+    assert "memory is full" in missing.reason
+    assert "memory is full" in (tmp_path / "out" / "tables.md").read_text()
     assert set(result.outcome.runs["network"]) == {"tiny"}
 
 

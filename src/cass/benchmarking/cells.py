@@ -20,9 +20,12 @@ from cass.config.pretrain import PretrainConfig
 from cass.config.shared import CacheSettings, GuardSettings, LabelSettings, TrainSettings, job_settings
 from cass.errors import CassError, ConfigError, did_you_mean
 from cass.methods import METHODS
-from cass.transforms.recipes import RECIPES
+from cass.models.backbones import BackboneSpec, check_network
+from cass.resolve.finetune import resolve_tuning
+from cass.resolve.pretrain import ResolvedPretrain, resolve_method
 
 FindWeights = Callable[[str], tuple[dict[str, Any], dict[str, str]]]
+CheckNetworks = Callable[[list[BackboneSpec]], None]
 
 PRETRAIN = "pretrain"
 # Where and with how many helpers a cell is computed is no part of what it is; neither are the places of files,
@@ -154,13 +157,23 @@ def expand(spec: BenchmarkSpec, *, folder: Path, out: Path) -> Benchmark:
     }
     # Thousands of cells share a few weight files, which take a while to read.
     weights_of: FindWeights = cache(lambda text: find_weights(json.loads(text), folder))
+    checked: list[BackboneSpec] = []
+
+    def check_networks(specs: list[BackboneSpec]) -> None:
+        for network in specs:
+            if network not in checked:
+                check_network(network)
+                checked.append(network)
+
     cells: dict[str, Cell] = {}
     places: dict[Place, str] = {}
     wanted: dict[Place, set[ResultBranch]] = defaultdict(set)
     needed: dict[tuple[str, str, float], set[ResultBranch]] = defaultdict(set)
     for grid in spec.grids.values():
         for place in _places(spec, grid):
-            made = _cell(spec, sets[place.data], place, out=out, weights_of=weights_of)
+            made = _cell(
+                spec, sets[place.data], place, out=out, weights_of=weights_of, check_networks=check_networks
+            )
             places[place] = cells.setdefault(made.name, made).name
             wanted[place] |= set(grid.branches or spec.branches)
             needed[(made.name, place.protocol, place.label_fraction)] |= wanted[place]
@@ -200,7 +213,15 @@ def _cell_names(chosen: tuple[str, ...] | None, there: dict[str, Any]) -> tuple[
     return chosen or tuple(there)
 
 
-def _cell(spec: BenchmarkSpec, data: DataSet, place: Place, *, out: Path, weights_of: FindWeights) -> Cell:
+def _cell(
+    spec: BenchmarkSpec,
+    data: DataSet,
+    place: Place,
+    *,
+    out: Path,
+    weights_of: FindWeights,
+    check_networks: CheckNetworks,
+) -> Cell:
     """Put a cell's settings together, the more particular winning, and name it after them."""
     entry = spec.methods[place.method]
     particular = (spec.networks[place.network], spec.data[place.data], entry)
@@ -218,12 +239,13 @@ def _cell(spec: BenchmarkSpec, data: DataSet, place: Place, *, out: Path, weight
     values = settled | own | {"seed": place.seed, "data": data.source, "devices": 1, "nodes": 1}
     try:
         config = build_config(PretrainConfig, {**values, "out": Path("unnamed")})
-        resolved = _resolve_method(config) if entry.pretraining else {}
+        resolved = resolve_method(config)
+        check_networks(resolved.networks(config))
     except CassError as error:
         where = f"The method {place.method!r} on {place.data!r} with the networks {place.network!r}"
         raise ConfigError(f"{where}: {error.what}", error.fix) from None
     ignored = set() if entry.pretraining else set(PretrainConfig.model_fields) - _START - {"seed"}
-    content = _content(config, without=ignored) | weights | resolved
+    content = _content(config, without=ignored) | weights | (_defaults(resolved) if entry.pretraining else {})
     content |= {"data": data.digest, "pretraining": entry.pretraining}
     trained = f"-b{config.batch_size}-e{config.epochs}" if entry.pretraining else ""
     name = f"{place.data}-{place.network}-{place.method}{trained}-s{place.seed}-{_hash(content)}"
@@ -242,14 +264,13 @@ def _method(name: str, entry: MethodEntry) -> str:
     raise ConfigError(f"methods.{name}: unknown method {chosen!r}", hint)
 
 
-def _resolve_method(config: PretrainConfig) -> dict[str, Any]:
-    """Settle what a method's own defaults decide; mistakes are found now rather than hours later."""
-    kind = METHODS.find(config.method, config.objective)
-    views = config.views or kind.default_views
-    RECIPES[views]
-    own = build_config(kind.Config, config.method_config)
-    optimization = asdict(kind.optimization)  # what is left open in the settings
-    return {"method_config": own.model_dump(mode="json"), "views": views, "optimization": optimization}
+def _defaults(resolved: ResolvedPretrain) -> dict[str, Any]:
+    """Return what the settings leave to the method."""
+    return {
+        "method_config": resolved.settings.model_dump(mode="json"),
+        "views": resolved.recipe.name,
+        "optimization": asdict(resolved.kind.optimization),  # what the settings leave open
+    }
 
 
 def _tuning(
@@ -262,7 +283,7 @@ def _tuning(
     settings |= {"without_pretraining": not cell.pretraining}
     try:
         config = build_config(FinetuneConfig, {**settings, "run": Path("unnamed"), "out": Path("unnamed")})
-        RECIPES[config.views]
+        resolve_tuning(config)
     except CassError as error:
         raise ConfigError(f"tuning.{protocol}: {error.what}", error.fix) from None
     alone = next(iter(branches)) if len(branches) == 1 and "mean" not in branches else None

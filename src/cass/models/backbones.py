@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from cass.errors import ModelError, did_you_mean
 from cass.models.modes import evaluation_mode
 from cass.models.weights import classifier_width, weight_file
+
+DYNAMIC_SIZE = "dynamic_img_size"
+"""timm's argument of a Transformer that takes images of several sizes."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,21 @@ def build_branch(spec: BackboneSpec, *, seed: int) -> Branch:
     )
 
 
+def check_network(spec: BackboneSpec) -> None:
+    """Check that a branch can be built, without allocating its weights.
+
+    Args:
+        spec: Name, start and input of the network.
+
+    Raises:
+        ModelError: As of :func:`build_branch`, except for what only loading the weights can tell.
+    """
+    if spec.weights not in ("none", "imagenet"):
+        weight_file(Path(spec.weights), option=f"{spec.option}-weights")
+    with torch.device("meta"):
+        build_branch(replace(spec, weights="none"), seed=0)
+
+
 def _create(spec: BackboneSpec) -> tuple[Any, bool]:
     """Call timm; returns the network and whether weights were loaded into it."""
     kwargs: dict[str, Any] = {**spec.args, "in_chans": spec.in_chans}
@@ -189,6 +207,11 @@ def _create(spec: BackboneSpec) -> tuple[Any, bool]:
 def _creation_error(spec: BackboneSpec, error: Exception) -> ModelError:
     """Say in one line why timm could not build the network, and what to do."""
     reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    if DYNAMIC_SIZE in reason:
+        return ModelError(
+            f"{spec.option} {spec.name!r} takes images of one size only, and these views have two sizes",
+            "Use --views paper, or a plain vision Transformer.",
+        )
     if spec.weights == "imagenet":
         return ModelError(
             f"The ImageNet weights of {spec.name!r} could not be downloaded ({type(error).__name__})",

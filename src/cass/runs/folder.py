@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from cass.config.base import Settings, build_config, to_yaml
 from cass.errors import OutputError
 from cass.files import whole_folder, write_json, write_text
+from cass.types import BRANCHES, Branches, BranchName
 
 CONFIG, SUMMARY, ENVIRONMENT, SPLITS_FILE, METRICS = (
     "config.yaml",
@@ -156,7 +157,7 @@ def read_summary(run: Path, *, written_by: str) -> dict[str, Any]:
     return summary
 
 
-def branch_files(run: Path) -> dict[str, Path]:
+def branch_files(run: Path) -> dict[BranchName, Path]:
     """Find the saved branches of a run folder.
 
     Args:
@@ -168,14 +169,35 @@ def branch_files(run: Path) -> dict[str, Path]:
     Raises:
         OutputError: Where there is none.
     """
-    found = {name: run / CHECKPOINTS / f"{name}.safetensors" for name in ("cnn", "transformer")}
-    found = {name: path for name, path in found.items() if path.is_file()}
+    files = {name: run / CHECKPOINTS / f"{name}.safetensors" for name in BRANCHES}
+    found = {name: path for name, path in files.items() if path.is_file()}
     if not found:
         raise OutputError(
             f"{run} holds no finished branches ({CHECKPOINTS}/cnn.safetensors or transformer.safetensors)",
             "Pass the run folder of a finished cass pretrain or cass finetune.",
         )
     return found
+
+
+def chosen_branches(run: Path, which: Branches) -> dict[BranchName, Path]:
+    """Find the saved branches that a user chose.
+
+    Args:
+        run: The run folder.
+        which: ``cnn``, ``transformer``, or ``both`` for all that the run holds.
+
+    Returns:
+        Safetensors file by branch name, the CNN first.
+
+    Raises:
+        OutputError: Where the run does not hold the one asked for.
+    """
+    files = branch_files(run)
+    if which != "both" and which not in files:
+        raise OutputError(
+            f"{run} holds no {which} branch", f"It holds {' and '.join(files)}: use --branch {next(iter(files))}."
+        )
+    return {name: path for name, path in files.items() if which in (name, "both")}
 
 
 def write_metrics(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -16,14 +16,14 @@ from torch import Tensor
 from cass.config.shared import ComputeSettings
 from cass.data.store.store import ImageStore, check_unreadable
 from cass.data.store.stream import DecodedChunk, chunk_images, stored_images, stream_images
-from cass.errors import MOST_NAMED, OutputError
+from cass.errors import MOST_NAMED
 from cass.hardware import torch_device
 from cass.models.backbones import BackboneSpec, Branch
 from cass.models.checkpoints import load_branch
 from cass.models.embedding import Output, embed_batch
 from cass.models.modes import evaluation_mode
-from cass.runs.folder import branch_files
-from cass.types import BRANCHES
+from cass.runs.folder import chosen_branches
+from cass.types import Branches
 
 log = logging.getLogger("cass")
 
@@ -48,7 +48,7 @@ class Chunk:
     unreadable: dict[int, str] = field(default_factory=dict)
 
 
-def load_branches(run: Path, which: str) -> dict[str, Branch]:
+def load_branches(run: Path, which: Branches) -> dict[str, Branch]:
     """Load the saved branches of a run.
 
     Args:
@@ -61,10 +61,7 @@ def load_branches(run: Path, which: str) -> dict[str, Branch]:
     Raises:
         OutputError: Where the run does not hold the one asked for.
     """
-    files = branch_files(run)
-    if which != "both" and which not in files:
-        raise OutputError(f"{run} holds no {which} branch", f"It holds {', '.join(files)}: pass --branch.")
-    return {name: load_branch(files[name]) for name in BRANCHES if name in files and which in (name, "both")}
+    return {name: load_branch(path) for name, path in chosen_branches(run, which).items()}
 
 
 def spans_of(images: int, *, size: int = SPAN) -> list[range]:

@@ -239,7 +239,7 @@ def _write_csv(shards: Shards, file: Any) -> None:
 
 def _weights_digests(run: Path, branches: dict[str, Branch]) -> dict[str, str]:
     """Digest the weight file of each branch, by branch name."""
-    digests = {}
+    digests: dict[str, str] = {}
     for name, path in branch_files(run).items():
         if name in branches:
             with open(path, "rb") as file:

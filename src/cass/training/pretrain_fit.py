@@ -30,7 +30,7 @@ from cass.training.run_progress import RunProgress
 from cass.training.start import describe_start, start_branch, uses_image_statistics
 from cass.training.stored_embeddings import describe_stored, embed_finite
 from cass.training.watch import CollapseWatch
-from cass.transforms.recipes import RECIPES, fit_recipe
+from cass.transforms.recipes import RECIPES, ViewRecipe
 from cass.transforms.views import MakeViews, build_views
 from cass.types import BranchName
 
@@ -68,6 +68,7 @@ def prepare_pretraining(
     kind: type[Method],
     names: Sequence[BranchName],
     *,
+    recipe: ViewRecipe,
     store: ImageStore,
     rows: NDArray[np.int64],
     earlier_batch_size: int | None,
@@ -78,6 +79,7 @@ def prepare_pretraining(
         config: Settings of the run.
         kind: The method.
         names: The branches to train.
+        recipe: The views of an image, as many as the method takes.
         store: Decoded images.
         rows: Rows of the N training images.
         earlier_batch_size: What the run that continues has settled on; None for a new run.
@@ -86,14 +88,11 @@ def prepare_pretraining(
         What :func:`fit_pretraining` takes.
 
     Raises:
-        ConfigError: The method takes other views, has no such setting, or a step is too small to be shared.
+        ConfigError: A step is too small to be shared.
         ModelError: A network or its weights are not available or do not fit.
         CassError: Not even 8 images fit into the GPU's memory.
     """
     images = StoredImages(store, rows)
-    recipe = fit_recipe(
-        RECIPES[config.views or kind.default_views], num_views=kind.num_views, takes_small=kind.takes_small
-    )
     method = _method_at_start(config, kind, names, store=store, rows=rows, several_sizes=recipe.num_small > 0)
     log.info("%s: %s.", config.method, describe_start(config, names))
     if note := method.start_note():

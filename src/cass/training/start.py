@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cass.config.pretrain import PretrainConfig
-from cass.errors import ModelError
-from cass.models.backbones import BackboneSpec, Branch, build_branch
+from cass.models.backbones import DYNAMIC_SIZE, BackboneSpec, Branch, build_branch
 from cass.seeds import derive_seed
 from cass.types import BranchName
 
@@ -25,6 +24,20 @@ def branch_spec(config: PretrainConfig, name: BranchName) -> BackboneSpec:
     )
 
 
+def starting_spec(config: PretrainConfig, name: BranchName, *, several_sizes: bool) -> BackboneSpec:
+    """Return what a branch is built from, with what the views ask of it.
+
+    Args:
+        config: Settings of the run.
+        name: ``cnn`` or ``transformer``.
+        several_sizes: Whether images of other sizes than the configured one will pass through it.
+    """
+    spec = branch_spec(config, name)
+    if several_sizes and name == "transformer":
+        return replace(spec, args={**spec.args, DYNAMIC_SIZE: True})
+    return spec
+
+
 def start_branch(config: PretrainConfig, name: BranchName, *, several_sizes: bool = False) -> Branch:
     """Build a branch as a pretraining run starts it.
 
@@ -39,18 +52,8 @@ def start_branch(config: PretrainConfig, name: BranchName, *, several_sizes: boo
     Raises:
         ModelError: Where the network cannot be built or its weights are not available.
     """
-    spec = branch_spec(config, name)
-    if several_sizes and name == "transformer":
-        spec = replace(spec, args={**spec.args, "dynamic_img_size": True})
-    try:
-        return build_branch(spec, seed=derive_seed(config.seed, name))
-    except ModelError as error:
-        if "dynamic_img_size" not in error.what:
-            raise
-        raise ModelError(
-            f"{spec.option} {spec.name!r} takes images of one size only, and these views have two sizes",
-            "Use --views paper, or a plain vision Transformer.",
-        ) from None
+    spec = starting_spec(config, name, several_sizes=several_sizes)
+    return build_branch(spec, seed=derive_seed(config.seed, name))
 
 
 def uses_image_statistics(config: PretrainConfig, name: BranchName, *, bits: int) -> bool:

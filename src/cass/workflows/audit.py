@@ -12,9 +12,9 @@ from cass.auditing.text import audit_tables, finding_lines
 from cass.config.audit import AuditConfig
 from cass.data.manifest.manifest import Manifest, load_manifest
 from cass.data.splits.resolve import resolve_splits
-from cass.errors import OutputError
 from cass.files import write_json, write_text
 from cass.reports.tables import Cells
+from cass.resolve.trained import resolve_audit
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,7 @@ def run_audit(config: AuditConfig) -> AuditResult:
     Raises:
         CassError: The data set cannot be read at all, or an output folder does not exist.
     """
-    for path in (config.json_file, config.html):
-        if path is not None and not path.parent.is_dir():
-            raise OutputError(
-                f"The folder {path.parent} of {path.name} does not exist", "Create it, or name another."
-            )
+    resolve_audit(config)
     manifest = load_manifest(config.data, label_columns=config.label_columns)
     facts = facts_of_set(manifest)
     digests = [digest or f"unreadable {row}" for row, digest in enumerate(facts.digests)]

@@ -18,7 +18,8 @@ from cass.errors import DataError
 from cass.files import write_json, write_text
 from cass.reports.advice import advice
 from cass.reports.tables import WITH, WITHOUT, Cells, ResultRow, comparison, gains
-from cass.runs.folder import SUMMARY, check_free, read_summary, write_start
+from cass.resolve.compare import resolve_compare
+from cass.runs.folder import SUMMARY, read_summary, write_start
 from cass.workflows.evaluate import EvaluateResult, run_evaluate
 from cass.workflows.finetune import run_finetune
 from cass.workflows.pretrain import PretrainResult, run_pretrain
@@ -60,8 +61,7 @@ def run_compare(config: CompareConfig) -> CompareResult:
         CassError: A setting, the data set or the output folder cannot be used.
         Interrupted: It was stopped; ``resume`` continues with the first step that is not finished.
     """
-    if not config.resume:
-        check_free(config.out)
+    resolve_compare(config)
     manifest = load_manifest(config.data, label_columns=config.label_columns)
     if not manifest.classes:
         raise DataError(f"{config.data} has no labels", "Pass a CSV with labels, or use cass pretrain.")

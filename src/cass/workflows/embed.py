@@ -9,8 +9,9 @@ from typing import Any
 
 from cass.config.embed import EmbedConfig
 from cass.reports.lines import unreadable_files
+from cass.resolve.trained import resolve_embed
 from cass.runs.inference import Chunk, load_branches
-from cass.runs.rows import choose_target, write_rows
+from cass.runs.rows import write_rows
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def run_embed(config: EmbedConfig) -> EmbedResult:
     """
     import pyarrow as pa
 
-    target = choose_target(config.out, files=(".parquet",), resume=config.resume)
+    target = resolve_embed(config)
     branches = load_branches(config.run, config.branch)
     widths = {name: branch.num_features for name, branch in branches.items()}
     schema = pa.schema(

@@ -19,10 +19,11 @@ from cass.evaluation.classification import ClassificationReport, classification_
 from cass.evaluation.probabilities import probabilities
 from cass.files import write_json, write_text
 from cass.reports.tables import Cells
+from cass.resolve.trained import resolve_evaluate
 from cass.runs.folder import SPLITS_FILE, staged, write_start
 from cass.runs.inference import infer, load_branches
 from cass.runs.inputs import Plan, kept_images, make_plan
-from cass.runs.predictions import finetuned_summary, prediction_table, thresholds_of
+from cass.runs.predictions import prediction_table, thresholds_of
 from cass.types import Task
 
 log = logging.getLogger("cass")
@@ -57,7 +58,7 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
     Raises:
         CassError: The run or the data set cannot be used, or has labels that the run does not know.
     """
-    summary = finetuned_summary(config.run)
+    summary = resolve_evaluate(config)
     classes, task = tuple(summary["classes"]), summary["task"]
     plan, rows = _split_images(config, classes=classes)
     manifest = plan.manifest.subset(rows)

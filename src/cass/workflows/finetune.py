@@ -16,18 +16,17 @@ from cass.config.pretrain import PretrainConfig
 from cass.data.splits.fractions import label_subset
 from cass.data.splits.resolve import read_splits, require_training_images, write_splits
 from cass.data.store.dataset import StoredImages
-from cass.errors import DataError, OutputError
+from cass.errors import DataError
 from cass.files import write_json, write_text
 from cass.models.backbones import Branch
 from cass.models.checkpoints import load_branch, save_branch
+from cass.resolve.finetune import resolve_finetune
 from cass.runs.folder import (
     CHECKPOINTS,
     METRICS,
     SPLITS_FILE,
     SUMMARY,
     branch_files,
-    check_free,
-    read_config,
     staged,
     write_metrics,
     write_start,
@@ -35,7 +34,7 @@ from cass.runs.folder import (
 from cass.runs.inputs import Inputs, Plan, decode, make_plan
 from cass.training.finetune_branch import LabelledImages, TunedBranch, choose_thresholds, tune_branch
 from cass.training.start import branch_spec, start_branch
-from cass.types import BRANCHES, BranchName
+from cass.types import BranchName
 
 log = logging.getLogger("cass")
 
@@ -66,9 +65,8 @@ def run_finetune(config: FinetuneConfig) -> FinetuneResult:
         CassError: A setting, the data set, the pretraining run or the output folder cannot be used.
         Interrupted: The run was stopped; nothing is kept.
     """
-    check_free(config.out)
-    pretraining = read_config(config.run, PretrainConfig, written_by="cass pretrain")
-    names = _branch_names(config)
+    resolved = resolve_finetune(config)
+    pretraining = resolved.pretraining
     plan = make_plan(
         config.labels,
         label_columns=config.label_columns,
@@ -85,7 +83,7 @@ def run_finetune(config: FinetuneConfig) -> FinetuneResult:
         write_text(folder / "labelled_images.txt", names_used)
         data = _labelled_data(inputs, train)
         tuned: dict[BranchName, TunedBranch] = {}
-        for name in names:
+        for name in resolved.names:
             branch = _starting_branch(config, pretraining, name)
             fresh = branch_spec(pretraining, name).weights == "none"
             tuned[name] = tune_branch(config, branch, name, data=data, fresh=fresh, folder=folder)
@@ -152,18 +150,6 @@ def _summary(
         "corrupt_image_names": inputs.unreadable,
         "head": config.head,
     }
-
-
-def _branch_names(config: FinetuneConfig) -> list[BranchName]:
-    """Return the branches to fine-tune, checked against what the run holds."""
-    there = branch_files(config.run)
-    names = [name for name in BRANCHES if config.branch in (name, "both")]
-    for name in names:
-        if name not in there:
-            raise OutputError(
-                f"{config.run} holds no {name} branch", f"It holds {', '.join(there)}: pass --branch."
-            )
-    return names
 
 
 def _labelled_images(

@@ -12,9 +12,10 @@ import numpy as np
 from cass.config.predict import PredictConfig
 from cass.evaluation.probabilities import probabilities
 from cass.reports.lines import unreadable_files
+from cass.resolve.trained import resolve_predict
 from cass.runs.inference import Chunk, load_branches
-from cass.runs.predictions import finetuned_summary, prediction_table, thresholds_of
-from cass.runs.rows import choose_target, write_rows
+from cass.runs.predictions import prediction_table, thresholds_of
+from cass.runs.rows import write_rows
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,7 @@ def run_predict(config: PredictConfig) -> PredictResult:
     """
     import pyarrow as pa
 
-    target = choose_target(config.out, files=(".csv", ".parquet"), resume=config.resume)
-    summary = finetuned_summary(config.run)
+    target, summary = resolve_predict(config)
     classes, task = tuple(summary["classes"]), summary["task"]
     branches = load_branches(config.run, "both")
     thresholds = thresholds_of(summary, *branches)

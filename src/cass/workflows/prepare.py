@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -30,11 +29,12 @@ from cass.data.prepare.multilabel import read_multilabel
 from cass.data.prepare.nifti import NIFTI_SUFFIXES, Slicing
 from cass.data.prepare.prepared import Prepared
 from cass.data.prepare.slides import SLIDE_SUFFIXES, Tiling
-from cass.errors import ConfigError, OutputError
+from cass.errors import ConfigError
 from cass.files import write_text
 from cass.reports.lines import unreadable_files
 from cass.reports.prepared_set import counts_table, next_step
 from cass.reports.tables import Cells
+from cass.resolve.prepare import resolve_prepared_set
 
 
 @dataclass(frozen=True)
@@ -132,16 +132,8 @@ def _may_be_dicom(manifest: Manifest, row: int) -> bool:
 
 def _write_set(config: PrepareSetConfig, read: Callable[[], Prepared]) -> PreparedSet:
     """Read a set and write its CSV."""
-    out = config.out or config.folder / "labels.csv"
-    if out.suffix.lower() != ".csv":
-        raise ConfigError(f"--out {out} is not a .csv file", "Name a file such as labels.csv.")
-    if out.exists():
-        raise OutputError(f"{out} already exists", "Remove it, or name a new file with --out.")
-    if config.out is not None and not out.parent.is_dir():
-        raise OutputError(f"The folder {out.parent} does not exist", "Create it, or name another with --out.")
+    out = resolve_prepared_set(config)
     prepared = read()
-    if not os.access(out.parent, os.W_OK):
-        raise OutputError(f"{out.parent} cannot be written to", "Name a file elsewhere with --out.")
     manifest = prepared.manifest
     columns = manifest.classes if manifest.task == "multilabel" else ()
     write_text(out, manifest_csv(manifest, folder=out.parent, label_columns=columns))

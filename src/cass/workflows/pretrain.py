@@ -12,8 +12,8 @@ from cass.auditing.guard import guard
 from cass.config.pretrain import PretrainConfig
 from cass.files import write_json
 from cass.methods import Method
-from cass.methods.base import METHODS, branch_names
 from cass.models.checkpoints import save_branch
+from cass.resolve.pretrain import resolve_pretrain
 from cass.runs.folder import CHECKPOINTS, LAST, METRICS, SUMMARY, write_metrics
 from cass.runs.inputs import Inputs, Plan, decode, make_plan
 from cass.runs.pretrain_folder import (
@@ -68,13 +68,13 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
         claim_folder(config)
     else:
         log.setLevel(logging.ERROR)
-    kind = METHODS.find(config.method, config.objective)
-    names = branch_names(kind, config.method, config.branch)
+    resolved = resolve_pretrain(config)
     plan, inputs = _images(config)
     run = prepare_pretraining(
         config,
-        kind,
-        names,
+        resolved.kind,
+        resolved.names,
+        recipe=resolved.recipe,
         store=inputs.images,
         rows=inputs.rows("train"),
         earlier_batch_size=earlier_batch_size(config),

@@ -15,9 +15,10 @@ from cass.auditing.safe_splits import safe_splits
 from cass.config.split import SplitConfig
 from cass.data.manifest.csv_text import manifest_csv
 from cass.data.manifest.manifest import load_manifest
-from cass.errors import MOST_NAMED, ConfigError, OutputError
+from cass.errors import MOST_NAMED
 from cass.files import write_text
 from cass.reports.lines import unreadable_files
+from cass.resolve.naming import check_new_csv
 from cass.types import SPLITS
 
 log = logging.getLogger("cass")
@@ -53,12 +54,7 @@ def run_split(config: SplitConfig) -> SplitResult:
         CassError: The data set cannot be used, or the file exists or cannot be written.
     """
     out = config.out
-    if out.suffix.lower() != ".csv":
-        raise ConfigError(f"--out {out} is not a .csv file", "Name a file such as labels.csv.")
-    if out.exists():
-        raise OutputError(f"{out} already exists", "Name a new file with --out.")
-    if not out.parent.is_dir():
-        raise OutputError(f"The folder {out.parent} does not exist", "Create it, or name another with --out.")
+    check_new_csv(out)
     manifest = load_manifest(config.data, label_columns=config.label_columns)
     facts = facts_of_set(manifest)
     kept = np.flatnonzero(facts.readable)

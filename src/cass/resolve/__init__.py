@@ -1,0 +1,1 @@
+"""What the settings of a command mean, resolved before any image is read: a wrong word costs a second."""

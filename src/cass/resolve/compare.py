@@ -1,0 +1,28 @@
+"""What the settings of ``cass compare`` mean."""
+
+from __future__ import annotations
+
+from cass.config.compare import CompareConfig
+from cass.errors import ConfigError
+from cass.resolve.finetune import resolve_tuning
+from cass.resolve.naming import named
+from cass.resolve.pretrain import resolve_pretrain
+from cass.runs.folder import check_free
+
+
+def resolve_compare(config: CompareConfig) -> None:
+    """Check the output folder and the settings of the pretraining and of every fine-tuning.
+
+    Raises:
+        ConfigError: An unknown word, or a label fraction outside (0, 1].
+        ModelError: A network cannot be built, or its weights are missing.
+        OutputError: The output folder is taken.
+    """
+    if not config.resume:
+        check_free(config.out)
+    for fraction in config.label_fractions:
+        if not 0 < fraction <= 1:
+            raise ConfigError(f"--label-fractions {fraction:g} is not a share", "Give numbers in (0, 1].")
+    with named("--finetune"):
+        resolve_tuning(config.finetune)
+    resolve_pretrain(config)
