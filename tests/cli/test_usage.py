@@ -15,7 +15,10 @@ from cass.errors import CassError
     [
         ("pretrain scans --epoch 3", "No such option: --epoch. Did you mean '--epochs'?"),
         ("pretrain scans --nothing-like-it", "Run cass pretrain --help"),
-        ("finetune run --label-fraction many", "'--label-fraction'"),
+        (
+            "finetune run --labels a --out b --label-fraction many",
+            "--label-fraction many is not accepted. It should be a number",
+        ),
         ("pretrain scans --out", "--out"),
         ("pretrain scans more", "more"),
         ("prepare dicon scans", "Did you mean 'dicom'"),

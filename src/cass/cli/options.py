@@ -12,7 +12,8 @@ import typer
 from pydantic.fields import FieldInfo
 
 from cass.config import wording
-from cass.config.base import MissingSetting, build_config
+from cass.config.base import build_config
+from cass.config.complaint import MissingSetting
 from cass.config.verbs import Verb, setting_names
 from cass.errors import ConfigError
 from cass.logs import set_up_logging
@@ -51,7 +52,9 @@ def command(entry: Verb, run: Callable[[Any], None]) -> Callable[..., None]:
             if value is not None and value != []
         }
         try:
-            config = build_config(entry.config, values, source=Path(source) if source else None)
+            config = build_config(
+                entry.config, values, source=Path(source) if source else None, name_of=wording.flag
+            )
         except MissingSetting as error:
             word = entry.arguments.get(error.name, wording.flag(error.name))
             raise ConfigError(f"cass {entry.name} needs {word}", f"Example: {entry.example}") from None
@@ -134,11 +137,11 @@ def _completer(words: list[str]) -> Callable[[str], list[str]]:
 
 
 def _kind(field: FieldInfo) -> Any:
-    """Return the type that Typer parses."""
+    """Return the type that Typer parses; everything else is text, which the settings check."""
     part = _first_part(field)
-    if wording.is_mapping(field) or wording.choices(field.annotation) or part is Path:
-        return str
-    return list[get_args(part)[0]] if get_origin(part) is tuple else part  # type: ignore[misc]
+    if part is bool:
+        return bool
+    return list[str] if get_origin(part) is tuple else str
 
 
 def _value(name: str, value: Any, field: FieldInfo) -> Any:

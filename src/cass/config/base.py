@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cass.errors import ConfigError, did_you_mean
+from cass.config.complaint import complaint
+from cass.errors import ConfigError
 
 
 class Settings(BaseModel):
@@ -18,19 +20,6 @@ class Settings(BaseModel):
 
 
 C = TypeVar("C", bound=Settings)
-
-
-class MissingSetting(ConfigError):
-    """A setting without a default was not given.
-
-    Args:
-        name: Its name.
-        where: The file that could have held it, such as ``" in run.yaml"``; empty without one.
-    """
-
-    def __init__(self, name: str, where: str = "") -> None:
-        self.name = name
-        super().__init__(f"{name!r} is missing{where}", f"Give {name}.")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -62,13 +51,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return {str(key): value for key, value in loaded.items()}
 
 
-def build_config(kind: type[C], values: dict[str, Any], *, source: Path | None = None) -> C:
+def build_config(
+    kind: type[C],
+    values: dict[str, Any],
+    *,
+    source: Path | None = None,
+    name_of: Callable[[str], str] | None = None,
+) -> C:
     """Check settings against their declaration.
 
     Args:
         kind: The configuration model.
         values: Settings by name; those given on the command line or in Python win over ``source``.
         source: A YAML file with further settings.
+        name_of: How the user knows a setting in ``values``, for messages; default: by its name.
 
     Returns:
         The frozen configuration.
@@ -80,30 +76,7 @@ def build_config(kind: type[C], values: dict[str, Any], *, source: Path | None =
     try:
         return kind.model_validate(merged)
     except ValidationError as error:
-        where = f" in {source}" if source else ""
-        raise _one_line(error, kind, where) from None
-
-
-def _one_line(error: ValidationError, kind: type[BaseModel], where: str) -> ConfigError:
-    """Turn the first complaint of a validation into one line with its fix."""
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        owner: type[BaseModel] = kind
-        for part in first["loc"][:-1]:
-            annotation = owner.model_fields[str(part)].annotation
-            owner = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else owner
-        known = list(owner.model_fields)
-        return ConfigError(
-            f"Unknown key {key!r}{where}",
-            did_you_mean(str(first["loc"][-1]), known) or f"Known: {', '.join(known)}.",
-        )
-    if first["type"] == "missing":
-        return MissingSetting(key, where)
-    message = first["msg"][:1].lower() + first["msg"][1:]
-    return ConfigError(
-        f"{key} = {first['input']!r}{where} is not accepted", f"It {message.removeprefix('input ')}."
-    )
+        raise complaint(error, kind, given=values, source=source, name_of=name_of) from None
 
 
 def to_yaml(config: BaseModel) -> str:

@@ -131,9 +131,15 @@ class PrepareDicomConfig(_WindowConfig):
     )
     frames: str = Field(
         "all",
-        pattern=r"all|middle|[1-9]\d*",
         description="Frames to write of a series or multi-frame file: all, middle, or a number N for every Nth.",
     )
+
+    @field_validator("frames")
+    @classmethod
+    def _frames(cls, value: str) -> str:
+        if value not in ("all", "middle") and not (value.isdecimal() and int(value) > 0):
+            raise ValueError("give all, middle, or a number above 0")
+        return value
 
 
 @verb(

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cass.config.pretrain import PretrainConfig
+from cass.errors import ConfigError
+from cass.resolve.pretrain import resolve_method, resolve_pretrain
+from conftest import TINY
+
+
+def config(**settings: object) -> PretrainConfig:
+    return PretrainConfig(**(TINY | {"data": "scans", "out": Path("new")} | settings))
+
+
+def test_everything_is_known_without_an_image() -> None:
+    resolved = resolve_pretrain(config())
+    assert resolved.kind.__name__ == "CASS"
+    assert resolved.names == ("cnn", "transformer")
+    assert resolved.settings.model_dump()["width"] == 32
+    assert (resolved.recipe.name, resolved.recipe.num_views) == ("general", 1)
+    assert [spec.name for spec in resolved.networks(config())] == ["test_resnet", "test_vit"]
+
+
+def test_a_recipe_of_one_view_is_drawn_as_often_as_the_method_needs() -> None:
+    resolved = resolve_method(config(method="simclr", branch="cnn", method_config={}, views="radiology"))
+    assert resolved.names == ("cnn",)
+    assert resolved.recipe.num_views == 2
+
+
+def test_small_views_ask_for_a_transformer_of_any_size() -> None:
+    settings = config(method="dino", method_config={})
+    _, transformer = resolve_method(settings).networks(settings)
+    assert transformer.args == {"dynamic_img_size": True}
+
+
+def test_the_option_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"--method-config: Unknown key 'widht'"):
+        resolve_method(config(method_config={"widht": 3}))
