@@ -152,9 +152,7 @@ WRONG = [
     wrong(f"{_COMPARE} --finetune '{{epoch: 3}}'", "epoch", "Did you mean 'epochs'"),
     wrong(f"{_COMPARE} --label-fractions 2", "--label-fractions 2", "(0, 1]"),
     wrong(f"{_COMPARE} --views xray", "--views 'xray'", "general"),
-    wrong(
-        "compare unlabelled.csv --out new --config settings.yaml", "unlabelled.csv has no labels", "cass pretrain"
-    ),
+    wrong("compare unlabelled.csv --out new --config settings.yaml", "unlabelled.csv has no labels", "label"),
     # benchmark
     wrong("benchmark nowhere.yaml --out new", "nowhere.yaml", "Check the path"),
     wrong("benchmark wrong_method.yaml --out new", "'cas'", "Did you mean 'cass'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import shlex
 from collections.abc import Callable, Iterator
@@ -53,11 +54,38 @@ def list_methods() -> list[str]:
     return sorted(METHODS)
 
 
-def runner(entry: Verb) -> Callable[[Settings], Any]:
-    """Import the function that does the work of a verb."""
-    module, _, name = entry.runner.partition(":")
-    found: Callable[[Settings], Any] = getattr(import_module(module), name)
+def execute(entry: Verb, config: Settings) -> Any:
+    """Resolve the settings of a verb, then do its work; what the work needs is imported in between.
+
+    Args:
+        entry: The verb.
+        config: Its settings.
+
+    Returns:
+        The result of the verb.
+    """
+    resolved = [_imported(entry.resolver)(config)] if entry.resolver else []
+    run = runner(entry)
+    _spare_the_collector()
+    return run(config, *resolved)
+
+
+def _spare_the_collector() -> None:
+    """Turn garbage collection on where the command line turned it off; from here on it ignores the libraries."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+
+
+def _imported(place: str) -> Callable[..., Any]:
+    module, _, name = place.partition(":")
+    found: Callable[..., Any] = getattr(import_module(module), name)
     return found
+
+
+def runner(entry: Verb) -> Callable[..., Any]:
+    """Import the function that does the work of a verb."""
+    return _imported(entry.runner)
 
 
 def shown(entry: Verb, result: Any, config: Settings) -> Iterator[Any]:
@@ -141,7 +169,7 @@ def _of_verb(entry: Verb) -> Callable[..., Any]:
         if twice := values.keys() & settings.keys():
             raise TypeError(f"{name}() got {sorted(twice)[0]!r} twice")
         source = Path(config) if config is not None else None
-        return runner(entry)(build_config(entry.config, values | settings, source=source))
+        return execute(entry, build_config(entry.config, values | settings, source=source))
 
     return _dressed(call, name, signature(entry), _docstring(entry))
 

@@ -7,15 +7,18 @@ import pytest
 from cass.config.pretrain import PretrainConfig
 from cass.errors import ConfigError
 from cass.resolve.pretrain import resolve_method, resolve_pretrain
-from conftest import TINY
+from conftest import TINY, write_scans
 
 
 def config(**settings: object) -> PretrainConfig:
     return PretrainConfig(**(TINY | {"data": "scans", "out": Path("new")} | settings))
 
 
-def test_everything_is_known_without_an_image() -> None:
-    resolved = resolve_pretrain(config())
+def test_everything_is_known_without_decoding(tmp_path: Path) -> None:
+    settings = config(data=str(write_scans(tmp_path)), out=tmp_path / "new")
+    found = resolve_pretrain(settings)
+    assert len(found.manifest) == 60
+    resolved = found.method
     assert resolved.kind.__name__ == "CASS"
     assert resolved.names == ("cnn", "transformer")
     assert resolved.settings.model_dump()["width"] == 32

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 import cass
+from cass.data.manifest.manifest import load_manifest
 from cass.data.splits.resolve import read_splits
 from cass.data.store.dataset import StoredImages
 from cass.errors import CassError, DataError, OutputError
@@ -171,7 +172,7 @@ def findings_tuned(findings: Path, findings_run: Path) -> Path:
 
 def logits_of(run: Path, labels: Path, branch: str) -> tuple[torch.Tensor, Any]:
     """Logits and labels of the validation images, from the saved branch."""
-    plan = make_plan(str(labels), label_columns=(), seed=0, known=read_splits(run / "splits.csv"), announce=False)
+    plan = make_plan(load_manifest(labels), seed=0, known=read_splits(run / "splits.csv"), announce=False)
     inputs = decode(plan, plan.rows("val"), image_size=32, in_chans=3, purpose="a test", cache="off")
     network = load_branch(run / "checkpoints" / f"{branch}.safetensors")
     images = StoredImages(inputs.images, range(len(inputs.manifest)))

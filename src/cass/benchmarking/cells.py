@@ -8,7 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -22,7 +22,7 @@ from cass.errors import CassError, ConfigError, did_you_mean
 from cass.methods import METHODS
 from cass.models.backbones import BackboneSpec, check_network
 from cass.resolve.finetune import resolve_tuning
-from cass.resolve.pretrain import ResolvedPretrain, resolve_method
+from cass.resolve.pretrain import ResolvedMethod, resolve_method
 
 FindWeights = Callable[[str], tuple[dict[str, Any], dict[str, str]]]
 CheckNetworks = Callable[[list[BackboneSpec]], None]
@@ -151,10 +151,6 @@ def expand(spec: BenchmarkSpec, *, folder: Path, out: Path) -> Benchmark:
     Raises:
         CassError: For anything in it that cannot be used, in one line.
     """
-    used = {name for grid in spec.grids.values() for name in _cell_names(grid.data, spec.data)}
-    sets = {
-        name: read_set(name, entry, folder=folder, out=out) for name, entry in spec.data.items() if name in used
-    }
     # Thousands of cells share a few weight files, which take a while to read.
     weights_of: FindWeights = cache(lambda text: find_weights(json.loads(text), folder))
     checked: list[BackboneSpec] = []
@@ -165,15 +161,21 @@ def expand(spec: BenchmarkSpec, *, folder: Path, out: Path) -> Benchmark:
                 check_network(network)
                 checked.append(network)
 
+    settle = cache(partial(_settle, spec, weights_of=weights_of, check_networks=check_networks))
+    for grid in spec.grids.values():  # a wrong word is found before a data set is read
+        for place in _places(spec, grid):
+            _check_tuning(spec, place, settle(*_start_of(place)).config)
+    used = {name for grid in spec.grids.values() for name in _cell_names(grid.data, spec.data)}
+    sets = {
+        name: read_set(name, entry, folder=folder, out=out) for name, entry in spec.data.items() if name in used
+    }
     cells: dict[str, Cell] = {}
     places: dict[Place, str] = {}
     wanted: dict[Place, set[ResultBranch]] = defaultdict(set)
     needed: dict[tuple[str, str, float], set[ResultBranch]] = defaultdict(set)
     for grid in spec.grids.values():
         for place in _places(spec, grid):
-            made = _cell(
-                spec, sets[place.data], place, out=out, weights_of=weights_of, check_networks=check_networks
-            )
+            made = _cell(spec, sets[place.data], place, settle(*_start_of(place)), out=out)
             places[place] = cells.setdefault(made.name, made).name
             wanted[place] |= set(grid.branches or spec.branches)
             needed[(made.name, place.protocol, place.label_fraction)] |= wanted[place]
@@ -213,43 +215,69 @@ def _cell_names(chosen: tuple[str, ...] | None, there: dict[str, Any]) -> tuple[
     return chosen or tuple(there)
 
 
-def _cell(
+@dataclass(frozen=True)
+class Settled:
+    """The settings of a cell, before its data set is known.
+
+    Attributes:
+        config: Settings of pretraining.
+        content: What identifies the cell besides its data set.
+    """
+
+    config: PretrainConfig
+    content: dict[str, Any]
+
+
+def _start_of(place: Place) -> tuple[str, str, str, int, int, int]:
+    """Return what of a place decides on its pretraining."""
+    return place.data, place.network, place.method, place.batch_size, place.epochs, place.seed
+
+
+def _settle(
     spec: BenchmarkSpec,
-    data: DataSet,
-    place: Place,
+    data: str,
+    network: str,
+    method: str,
+    batch_size: int,
+    epochs: int,
+    seed: int,
     *,
-    out: Path,
     weights_of: FindWeights,
     check_networks: CheckNetworks,
-) -> Cell:
-    """Put a cell's settings together, the more particular winning, and name it after them."""
-    entry = spec.methods[place.method]
-    particular = (spec.networks[place.network], spec.data[place.data], entry)
+) -> Settled:
+    """Put the settings of a pretraining together, the more particular winning, and check them."""
+    entry = spec.methods[method]
     given = dict(spec.pretraining)
-    for part in particular:
+    for part in (spec.networks[network], spec.data[data], entry):
         given |= part.settings()
+    own: dict[str, Any] = {}
     if entry.pretraining:
-        epochs = entry.epochs or max(1, round(entry.epochs_scale * place.epochs))
-        own: dict[str, Any] = {"batch_size": place.batch_size, "epochs": epochs}
-        given["method"] = _method(place.method, entry)
+        own = {"batch_size": batch_size, "epochs": entry.epochs or max(1, round(entry.epochs_scale * epochs))}
+        given["method"] = _method(method, entry)
     else:
-        own = {}
         given = {key: value for key, value in given.items() if key in _START}
     settled, weights = weights_of(json.dumps(given, sort_keys=True, default=list))
-    values = settled | own | {"seed": place.seed, "data": data.source, "devices": 1, "nodes": 1}
+    values = settled | own | {"seed": seed, "data": "unnamed", "devices": 1, "nodes": 1}
     try:
         config = build_config(PretrainConfig, {**values, "out": Path("unnamed")})
         resolved = resolve_method(config)
         check_networks(resolved.networks(config))
     except CassError as error:
-        where = f"The method {place.method!r} on {place.data!r} with the networks {place.network!r}"
+        where = f"The method {method!r} on {data!r} with the networks {network!r}"
         raise ConfigError(f"{where}: {error.what}", error.fix) from None
     ignored = set() if entry.pretraining else set(PretrainConfig.model_fields) - _START - {"seed"}
     content = _content(config, without=ignored) | weights | (_defaults(resolved) if entry.pretraining else {})
-    content |= {"data": data.digest, "pretraining": entry.pretraining}
+    return Settled(config, content | {"pretraining": entry.pretraining})
+
+
+def _cell(spec: BenchmarkSpec, data: DataSet, place: Place, settled: Settled, *, out: Path) -> Cell:
+    """Make the cell of a place, and name it after its settings."""
+    entry = spec.methods[place.method]
+    config = settled.config
     trained = f"-b{config.batch_size}-e{config.epochs}" if entry.pretraining else ""
-    name = f"{place.data}-{place.network}-{place.method}{trained}-s{place.seed}-{_hash(content)}"
-    config = config.model_copy(update={"out": out.resolve() / "cells" / name / PRETRAIN})
+    digits = _hash(settled.content | {"data": data.digest})
+    name = f"{place.data}-{place.network}-{place.method}{trained}-s{place.seed}-{digits}"
+    config = config.model_copy(update={"data": data.source, "out": out.resolve() / "cells" / name / PRETRAIN})
     return Cell(name, config, entry.pretraining, data, place.method, keep_weights=spec.keep_weights)
 
 
@@ -264,7 +292,7 @@ def _method(name: str, entry: MethodEntry) -> str:
     raise ConfigError(f"methods.{name}: unknown method {chosen!r}", hint)
 
 
-def _defaults(resolved: ResolvedPretrain) -> dict[str, Any]:
+def _defaults(resolved: ResolvedMethod) -> dict[str, Any]:
     """Return what the settings leave to the method."""
     return {
         "method_config": resolved.settings.model_dump(mode="json"),
@@ -277,19 +305,29 @@ def _tuning(
     spec: BenchmarkSpec, cell: Cell, *, protocol: str, fraction: float, branches: set[ResultBranch]
 ) -> Tuning:
     """Put the settings of a fine-tuning together and name it after them."""
-    shared = job_settings(cell.config, FinetuneConfig)
-    settings = shared | spec.tuning[protocol] | spec.data[cell.data.name].finetune
-    settings |= {"labels": cell.data.source, "label_fraction": fraction, "seed": cell.config.seed}
+    settings = _tuning_settings(spec, cell.config, protocol=protocol, data=cell.data.name)
+    settings |= {"labels": cell.data.source, "label_fraction": fraction}
     settings |= {"without_pretraining": not cell.pretraining}
-    try:
-        config = build_config(FinetuneConfig, {**settings, "run": Path("unnamed"), "out": Path("unnamed")})
-        resolve_tuning(config)
-    except CassError as error:
-        raise ConfigError(f"tuning.{protocol}: {error.what}", error.fix) from None
+    config = build_config(FinetuneConfig, {**settings, "run": Path("unnamed"), "out": Path("unnamed")})
     alone = next(iter(branches)) if len(branches) == 1 and "mean" not in branches else None
     suffix = f"-{alone}" if alone else ""
     name = f"{protocol}-{fraction:g}{suffix}-{_hash(_content(config, without={'branch'}))}"
     return Tuning(name, protocol, fraction, settings, alone, spec.split)
+
+
+def _tuning_settings(spec: BenchmarkSpec, config: PretrainConfig, *, protocol: str, data: str) -> dict[str, Any]:
+    """Put the settings of a fine-tuning together, the more particular winning."""
+    shared = job_settings(config, FinetuneConfig)
+    return shared | spec.tuning[protocol] | spec.data[data].finetune | {"seed": config.seed}
+
+
+def _check_tuning(spec: BenchmarkSpec, place: Place, config: PretrainConfig) -> None:
+    settings = _tuning_settings(spec, config, protocol=place.protocol, data=place.data)
+    unnamed = {"labels": "unnamed", "run": Path("unnamed"), "out": Path("unnamed")}
+    try:
+        resolve_tuning(build_config(FinetuneConfig, settings | unnamed))
+    except CassError as error:
+        raise ConfigError(f"tuning.{place.protocol}: {error.what}", error.fix) from None
 
 
 def _content(config: PretrainConfig | FinetuneConfig, *, without: set[str]) -> dict[str, Any]:

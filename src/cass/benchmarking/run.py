@@ -8,23 +8,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cass.benchmarking.cells import Benchmark, expand
+from cass.benchmarking.cells import Benchmark
 from cass.benchmarking.estimate import Progress, estimate
 from cass.benchmarking.jobs import room, run_here, run_side_by_side
 from cass.benchmarking.outcome import Outcome
 from cass.benchmarking.plan import PlanLine, plan_table
+from cass.benchmarking.resolving import SPEC_COPY, resolve_benchmark
 from cass.benchmarking.results import collect, write_results
 from cass.benchmarking.slurm import run_on_slurm
-from cass.benchmarking.spec import read_spec
 from cass.benchmarking.steps import Step, all_steps, steps_of
 from cass.config.benchmark import BenchmarkConfig
-from cass.errors import ConfigError, OutputError, did_you_mean
 from cass.files import write_text
 from cass.reports.tables import Cells
 
 log = logging.getLogger("cass")
-
-SPEC_COPY = "benchmark.yaml"
 
 
 @dataclass(frozen=True)
@@ -54,11 +51,12 @@ class BenchmarkResult:
         return int(self.outcome is not None and not self.complete)
 
 
-def run_benchmark(config: BenchmarkConfig) -> BenchmarkResult:
+def run_benchmark(config: BenchmarkConfig, resolved: Benchmark | None = None) -> BenchmarkResult:
     """Compare methods on data sets over label fractions and seeds; what is finished is never computed again.
 
     Args:
         config: Settings of ``cass benchmark``; :class:`cass.benchmarking.spec.BenchmarkSpec` reads its file.
+        resolved: What :func:`resolve_benchmark` returned; None calls it.
 
     Returns:
         What is finished. A cell that failed is in ``outcome.missing`` with its reason; the next call tries it
@@ -68,14 +66,8 @@ def run_benchmark(config: BenchmarkConfig) -> BenchmarkResult:
         CassError: Something in the file cannot be used; raised before anything is computed.
         KeyboardInterrupt: It was stopped; what is finished has been reported, and the next call continues.
     """
-    _check_path(config.spec)
-    spec = read_spec(config.spec)
-    out = config.out or Path("runs") / spec.name
-    if out.exists() and not (out / SPEC_COPY).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(
-            f"{out} is not the folder of a benchmark (no {SPEC_COPY})", "Choose a new one with --out."
-        )
-    work = expand(spec, folder=config.spec.resolve().parent, out=out)
+    work = resolved or resolve_benchmark(config)
+    out = work.out
     steps = all_steps(work)
     if config.plan:
         return _result(work, steps, config, outcome=None)
@@ -100,13 +92,6 @@ def show(result: BenchmarkResult, config: BenchmarkConfig) -> Iterator[str | Cel
             "%d results are missing; tables.md gives the reasons. The same command tries again.",
             len(result.outcome.missing),
         )
-
-
-def _check_path(path: Path) -> None:
-    if path.suffix in (".yaml", ".yml"):
-        return
-    hint = did_you_mean(str(path), ["speed"])
-    raise ConfigError(f"cass benchmark {path}: not a .yaml file", hint or "Give the file of a benchmark.")
 
 
 def _run(work: Benchmark, steps: list[Step], config: BenchmarkConfig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cass.config.pretrain import PretrainConfig
+from cass.data.manifest.manifest import load_manifest
 from cass.data.splits.resolve import write_splits
 from cass.data.store.statistics import channel_statistics
 from cass.files import write_json
@@ -25,7 +26,8 @@ def write_starting_run(config: PretrainConfig) -> None:
     Raises:
         CassError: A setting, the data set, the networks or the output folder cannot be used.
     """
-    plan = make_plan(config.data, label_columns=config.label_columns, seed=config.seed)
+    manifest = load_manifest(config.data, label_columns=config.label_columns)
+    plan = make_plan(manifest, seed=config.seed)
     inputs = decode(
         plan,
         plan.rows("train", "val"),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cass.api import runner, shown
+from cass.api import execute, shown
 from cass.cli.options import command
 from cass.cli.usage import file_or_command
 from cass.config.verbs import GROUPS, Verb, all_verbs
@@ -62,7 +62,7 @@ def run_verb(entry: Verb, config: Any) -> None:
     Raises:
         Exit: Where the result asks for an exit code other than 0.
     """
-    result = runner(entry)(config)
+    result = execute(entry, config)
     for part in shown(entry, result, config):
         if isinstance(part, str):
             typer.echo(part)

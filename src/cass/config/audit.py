@@ -12,6 +12,7 @@ from cass.config.verbs import verb
 
 @verb(
     "audit",
+    resolver="cass.resolve.trained:resolve_audit",
     order=20,
     arguments={"data": "IMAGES"},
     summary="Check a set of images before training: files, copies, leakage, shortcuts and labels.",

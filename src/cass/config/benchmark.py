@@ -17,6 +17,7 @@ GROUPS.register("benchmark")(
 
 @verb(
     "benchmark",
+    resolver="cass.benchmarking.resolving:resolve_benchmark",
     order=100,
     runner="cass.benchmarking.run:run_benchmark",
     arguments={"spec": "SPEC.yaml"},

@@ -11,6 +11,7 @@ from cass.config.verbs import verb
 
 @verb(
     "compare",
+    resolver="cass.resolve.compare:resolve_compare",
     order=90,
     arguments={"data": "IMAGES"},
     summary="Pretrain, fine-tune at several label fractions, and compare with no pretraining.",

@@ -13,6 +13,7 @@ from cass.types import Branches
 
 @verb(
     "embed",
+    resolver="cass.resolve.trained:resolve_embed",
     order=70,
     arguments={"run": "RUN", "data": "IMAGES"},
     summary="Write the embeddings of images to a Parquet file or a folder of Parquet shards.",

@@ -13,6 +13,7 @@ from cass.config.verbs import verb
 
 @verb(
     "evaluate",
+    resolver="cass.resolve.trained:resolve_evaluate",
     order=60,
     arguments={"run": "RUN"},
     summary="Evaluate fine-tuned branches on held-out images, with 95% confidence intervals.",

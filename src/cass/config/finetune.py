@@ -72,6 +72,7 @@ class TuneSettings(TrainSettings):
 
 @verb(
     "finetune",
+    resolver="cass.resolve.finetune:resolve_finetune",
     order=50,
     arguments={"run": "RUN"},
     summary="Train pretrained branches on a fraction of the labels.",

@@ -12,6 +12,7 @@ from cass.config.verbs import verb
 
 @verb(
     "predict",
+    resolver="cass.resolve.trained:resolve_predict",
     order=80,
     arguments={"run": "RUN", "data": "IMAGES"},
     summary="Write the predictions of fine-tuned branches to a CSV file, a Parquet file or a folder of shards.",

@@ -13,6 +13,7 @@ from cass.config.verbs import verb
 
 @verb(
     "benchmark speed",
+    resolver="cass.resolve.speed:resolve_speed",
     order=110,
     runner="cass.benchmarking.speed.run:run_benchmark_speed",
     result="SpeedResult",

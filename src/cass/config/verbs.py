@@ -31,6 +31,8 @@ class Verb:
         runner: ``module:function`` that takes the settings and does the work. Where the module has a function
             ``show(result, config)``, it yields the lines and tables that the command prints.
         result: Name of the result class in the runner's module.
+        resolver: ``module:function`` that takes the settings, checks all that needs no image, and returns what the
+            runner takes as its second argument; or nothing. It is imported first, and quickly.
         arguments: Fields that are positional on the command line, with the word that stands for them in help.
         order: Place in lists; verbs stand in the order in which a project uses them.
         continues: Whether the same command continues what was stopped, without an option.
@@ -43,6 +45,7 @@ class Verb:
     returns: str
     runner: str
     result: str
+    resolver: str = ""
     arguments: Mapping[str, str] = field(default_factory=dict)
     order: int = 0
     continues: bool = False
@@ -93,6 +96,7 @@ def verb(
     order: int,
     runner: str = "",
     result: str = "",
+    resolver: str = "",
     arguments: Mapping[str, str] | None = None,
     continues: bool = False,
 ) -> Callable[[type[SettingsT]], type[SettingsT]]:
@@ -105,6 +109,7 @@ def verb(
         returns: What the Python function returns, in one sentence.
         order: Place in lists.
         runner: ``module:function``; default: ``cass.workflows.NAME:run_NAME``.
+        resolver: ``module:function`` that checks the settings before any work.
         result: Name of the result class; default: ``NameResult``.
         arguments: Positional fields and their words in help.
         continues: Whether the same command continues what was stopped, without an option.
@@ -123,6 +128,7 @@ def verb(
                 returns=returns,
                 runner=runner or f"cass.workflows.{name}:run_{name}",
                 result=result or f"{name.capitalize()}Result",
+                resolver=resolver,
                 arguments=arguments or {},
                 order=order,
                 continues=continues,

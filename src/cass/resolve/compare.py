@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from cass.config.compare import CompareConfig
+from cass.data.manifest.manifest import Manifest
 from cass.errors import ConfigError
-from cass.resolve.finetune import resolve_tuning
+from cass.resolve.finetune import labelled_manifest, resolve_tuning
 from cass.resolve.naming import named
-from cass.resolve.pretrain import resolve_pretrain
+from cass.resolve.pretrain import check_training
 from cass.runs.folder import check_free
 
 
-def resolve_compare(config: CompareConfig) -> None:
-    """Check the output folder and the settings of the pretraining and of every fine-tuning.
+def resolve_compare(config: CompareConfig) -> Manifest:
+    """Check the output folder, the data set, and the settings of the pretraining and of every fine-tuning.
+
+    Args:
+        config: Settings of the comparison.
+
+    Returns:
+        The data set.
 
     Raises:
         ConfigError: An unknown word, or a label fraction outside (0, 1].
+        DataError: The data set is missing or malformed, or has no labels.
         ModelError: A network cannot be built, or its weights are missing.
         OutputError: The output folder is taken.
     """
@@ -25,4 +33,6 @@ def resolve_compare(config: CompareConfig) -> None:
             raise ConfigError(f"--label-fractions {fraction:g} is not a share", "Give numbers in (0, 1].")
     with named("--finetune"):
         resolve_tuning(config.finetune)
-    resolve_pretrain(config)
+    manifest = labelled_manifest(config.data, config.label_columns)
+    check_training(config)
+    return manifest

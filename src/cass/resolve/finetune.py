@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cass.config.finetune import FinetuneConfig, TuneSettings
 from cass.config.pretrain import PretrainConfig
+from cass.data.manifest.manifest import Manifest, load_manifest
+from cass.errors import DataError
 from cass.hardware import accelerator
 from cass.resolve.naming import chosen
 from cass.runs.folder import check_free, chosen_branches, read_config
@@ -15,15 +18,17 @@ from cass.types import BranchName
 
 @dataclass(frozen=True)
 class ResolvedFinetune:
-    """What can be known of a fine-tuning run without its images.
+    """What can be known of a fine-tuning run without decoding images.
 
     Attributes:
         pretraining: Settings of the pretraining run.
         names: The branches to fine-tune.
+        manifest: The data set.
     """
 
     pretraining: PretrainConfig
     names: tuple[BranchName, ...]
+    manifest: Manifest
 
 
 def resolve_finetune(config: FinetuneConfig) -> ResolvedFinetune:
@@ -34,12 +39,30 @@ def resolve_finetune(config: FinetuneConfig) -> ResolvedFinetune:
 
     Raises:
         ConfigError: An unknown view recipe or device.
+        DataError: The data set is missing or malformed, or has no labels.
         OutputError: The output folder is taken, or the pretraining run is unfinished or lacks the branch.
     """
     check_free(config.out)
     resolve_tuning(config)
     pretraining = read_config(config.run, PretrainConfig, written_by="cass pretrain")
-    return ResolvedFinetune(pretraining, tuple(chosen_branches(config.run, config.branch)))
+    names = tuple(chosen_branches(config.run, config.branch))
+    return ResolvedFinetune(pretraining, names, labelled_manifest(config.labels, config.label_columns))
+
+
+def labelled_manifest(data: str, label_columns: Sequence[str]) -> Manifest:
+    """Read a data set that must have labels.
+
+    Args:
+        data: Folder, CSV, or ``generated``.
+        label_columns: 0/1 columns of a multi-label CSV.
+
+    Raises:
+        DataError: It is missing or malformed, or has no labels.
+    """
+    manifest = load_manifest(data, label_columns=label_columns)
+    if not manifest.classes:
+        raise DataError(f"{data} has no labels", "Fill the column 'label', or name --label-columns.")
+    return manifest
 
 
 def resolve_tuning(settings: TuneSettings) -> ViewRecipe:

@@ -6,19 +6,20 @@ from dataclasses import dataclass
 
 from cass.config.base import build_config
 from cass.config.pretrain import PretrainConfig
-from cass.hardware import accelerator
+from cass.data.manifest.manifest import Manifest, load_manifest
 from cass.methods.base import METHODS, Method, MethodConfig, branch_names
 from cass.models.backbones import BackboneSpec, check_network
 from cass.resolve.naming import chosen, named
-from cass.training.ranks import world_size
+from cass.runs.pretrain_folder import claim_folder
+from cass.training.ranks import is_main, world_size
 from cass.training.start import starting_spec
 from cass.transforms.recipes import RECIPES, ViewRecipe, fit_recipe
 from cass.types import BranchName
 
 
 @dataclass(frozen=True)
-class ResolvedPretrain:
-    """What can be known of a pretraining run without its images.
+class ResolvedMethod:
+    """What a pretraining run trains, and on which views.
 
     Attributes:
         kind: The method.
@@ -38,8 +39,39 @@ class ResolvedPretrain:
         return [starting_spec(config, name, several_sizes=several_sizes) for name in self.names]
 
 
+@dataclass(frozen=True)
+class ResolvedPretrain:
+    """What can be known of a pretraining run without decoding images.
+
+    Attributes:
+        method: The method, its branches and its views.
+        manifest: The data set.
+    """
+
+    method: ResolvedMethod
+    manifest: Manifest
+
+
 def resolve_pretrain(config: PretrainConfig) -> ResolvedPretrain:
-    """Resolve the settings of a pretraining run, and check its networks, weights and device.
+    """Resolve the settings of a pretraining run: output folder, data set, method, device, networks and weights.
+
+    Args:
+        config: Settings of the run.
+
+    Raises:
+        ConfigError: An unknown method, objective, setting, view recipe or device.
+        DataError: The data set is missing or malformed.
+        ModelError: An unknown network, weights that are missing, or an image size that does not fit.
+        OutputError: The output folder is taken, or holds another run.
+    """
+    if is_main(config):
+        claim_folder(config)
+    manifest = load_manifest(config.data, label_columns=config.label_columns)
+    return ResolvedPretrain(check_training(config), manifest)
+
+
+def check_training(config: PretrainConfig) -> ResolvedMethod:
+    """Resolve the method, and check the device, the networks and their weights.
 
     Args:
         config: Settings of the run.
@@ -48,15 +80,14 @@ def resolve_pretrain(config: PretrainConfig) -> ResolvedPretrain:
         ConfigError: An unknown method, objective, setting, view recipe or device.
         ModelError: An unknown network, weights that are missing, or an image size that does not fit.
     """
-    resolved = resolve_method(config)
-    accelerator(config.device)
+    method = resolve_method(config)
     world_size(config)
-    for spec in resolved.networks(config):
+    for spec in method.networks(config):
         check_network(spec)
-    return resolved
+    return method
 
 
-def resolve_method(config: PretrainConfig) -> ResolvedPretrain:
+def resolve_method(config: PretrainConfig) -> ResolvedMethod:
     """Resolve the method, its settings and its views.
 
     Args:
@@ -71,6 +102,6 @@ def resolve_method(config: PretrainConfig) -> ResolvedPretrain:
     with named("--method-config"):
         settings = build_config(kind.Config, config.method_config)
     recipe = chosen("--views", config.views or kind.default_views, RECIPES)
-    return ResolvedPretrain(
+    return ResolvedMethod(
         kind, settings, names, fit_recipe(recipe, num_views=kind.num_views, takes_small=kind.takes_small)
     )

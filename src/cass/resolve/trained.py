@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from cass.config.audit import AuditConfig
 from cass.config.embed import EmbedConfig
 from cass.config.evaluate import EvaluateConfig
 from cass.config.predict import PredictConfig
+from cass.data.manifest.manifest import Manifest, load_manifest
 from cass.hardware import accelerator
 from cass.resolve.naming import check_parent
-from cass.runs.folder import branch_files, chosen_branches
-from cass.runs.predictions import finetuned_summary
-from cass.runs.rows import Target, choose_target
+from cass.runs.folder import branch_files, chosen_branches, finetuned_summary
+from cass.runs.targets import Target, choose_target
+from cass.types import BranchName
 
 
-def resolve_evaluate(config: EvaluateConfig) -> dict[str, Any]:
-    """Check the device and the fine-tuned run, and return the summary of the run.
+def resolve_evaluate(config: EvaluateConfig) -> tuple[dict[str, Any], Manifest]:
+    """Check the device, the fine-tuned run and the data set; return the summary of the run and the data set.
 
     Raises:
         ConfigError: The device is not there.
+        DataError: The data set is missing or malformed.
         OutputError: The run has not finished, or is not one of ``cass finetune``.
     """
     accelerator(config.device)
-    return finetuned_summary(config.run)
+    summary = finetuned_summary(config.run)
+    return summary, load_manifest(config.labels, label_columns=config.label_columns)
 
 
 def resolve_embed(config: EmbedConfig) -> Target:
@@ -51,8 +55,11 @@ def resolve_predict(config: PredictConfig) -> tuple[Target, dict[str, Any]]:
     return target, finetuned_summary(config.run)
 
 
-def resolve_audit(config: AuditConfig) -> None:
+def resolve_audit(config: AuditConfig) -> dict[BranchName, Path]:
     """Check the folders of the reports, the device and the run.
+
+    Returns:
+        The saved branches of the run; empty without a run.
 
     Raises:
         ConfigError: The device is not there.
@@ -62,5 +69,4 @@ def resolve_audit(config: AuditConfig) -> None:
         if path is not None:
             check_parent(path, option=option)
     accelerator(config.device)
-    if config.run is not None:
-        branch_files(config.run)
+    return {} if config.run is None else branch_files(config.run)

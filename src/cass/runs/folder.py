@@ -157,6 +157,24 @@ def read_summary(run: Path, *, written_by: str) -> dict[str, Any]:
     return summary
 
 
+def finetuned_summary(run: Path) -> dict[str, Any]:
+    """Read the summary of a fine-tuned run.
+
+    Args:
+        run: Run folder of ``cass finetune``.
+
+    Returns:
+        The summary; ``classes``, ``task`` and ``branches`` are in it.
+
+    Raises:
+        OutputError: The run has not finished, or is not one of ``cass finetune``.
+    """
+    summary = read_summary(run, written_by="cass finetune")
+    if summary.get("kind") != "finetune":
+        raise OutputError(f"{run} is not a run of cass finetune", "Fine-tune it first: cass finetune.")
+    return summary
+
+
 def branch_files(run: Path) -> dict[BranchName, Path]:
     """Find the saved branches of a run folder.
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cass.data.formats.identity import image_digests
-from cass.data.manifest.manifest import Manifest, load_manifest
+from cass.data.manifest.manifest import Manifest
 from cass.data.splits.resolve import resolve_splits
 from cass.data.store.cache import cached_images
 from cass.data.store.store import ImageStore, any_deep, check_unreadable, decode_images
@@ -85,18 +85,16 @@ class Inputs:
 
 
 def make_plan(
-    source: str,
+    manifest: Manifest,
     *,
-    label_columns: Sequence[str],
     seed: int,
     known: Mapping[str, Split] | None = None,
     announce: bool = True,
 ) -> Plan:
-    """Read a data set and settle its splits.
+    """Settle the splits of a data set.
 
     Args:
-        source: Folder, CSV, or ``generated``.
-        label_columns: 0/1 columns of a multi-label CSV.
+        manifest: The data set.
         seed: Seed of splits that cass makes.
         known: Split by content digest of an earlier run, or None.
         announce: Whether to log the counts of each split and what is worth knowing about them.
@@ -107,7 +105,6 @@ def make_plan(
     Raises:
         DataError: For a data set that cannot be used, or test images that an earlier run trained on.
     """
-    manifest = load_manifest(source, label_columns=label_columns)
     digests = image_digests([manifest.path(row) for row in range(len(manifest))])
     resolved = resolve_splits(manifest, digests=digests, seed=seed, known=known)
     plan = Plan(manifest, digests, resolved.splits, resolved.source, resolved.leaks)

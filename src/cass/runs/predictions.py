@@ -3,34 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.errors import OutputError
 from cass.evaluation.metrics import predicted_labels
-from cass.runs.folder import read_summary
 from cass.types import Task
-
-
-def finetuned_summary(run: Path) -> dict[str, Any]:
-    """Read the summary of a fine-tuned run.
-
-    Args:
-        run: Run folder of ``cass finetune``.
-
-    Returns:
-        The summary; ``classes``, ``task`` and ``branches`` are in it.
-
-    Raises:
-        OutputError: The run has not finished, or is not one of ``cass finetune``.
-    """
-    summary = read_summary(run, written_by="cass finetune")
-    if summary.get("kind") != "finetune":
-        raise OutputError(f"{run} is not a run of cass finetune", "Fine-tune it first: cass finetune.")
-    return summary
 
 
 def thresholds_of(summary: dict[str, Any], *branches: str) -> list[float] | None:

@@ -17,16 +17,14 @@ from cass.config.embed import EmbedConfig
 from cass.config.predict import PredictConfig
 from cass.data.manifest.manifest import load_manifest
 from cass.data.store.stream import fitted_image
-from cass.errors import OutputError
 from cass.files import whole_file
 from cass.models.backbones import BackboneSpec, Branch
 from cass.models.embedding import Output
 from cass.progress import ImageProgress
 from cass.runs.folder import branch_files, check_free
 from cass.runs.inference import Chunk, infer
-from cass.runs.shards import JOB_FILE, Shards, cannot_write, holds_shards, open_shards
-
-FILES = (".parquet", ".csv")
+from cass.runs.shards import Shards, cannot_write, open_shards
+from cass.runs.targets import JOB_FILE, Target, holds_shards, joined_folder
 
 
 @dataclass(frozen=True)
@@ -40,67 +38,6 @@ class Written:
 
     images: int
     unreadable: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where rows go.
-
-    Attributes:
-        out: The file or folder to be.
-        folder: Where the shards are made: ``out`` itself, or a hidden folder beside the file.
-    """
-
-    out: Path
-    folder: Path
-
-    @property
-    def is_file(self) -> bool:
-        """Whether the shards are joined into one file."""
-        return self.folder != self.out
-
-
-def choose_target(out: Path, *, files: Sequence[str], resume: bool) -> Target:
-    """Decide by its name whether an output is a file or a folder, and make sure that it is free.
-
-    Args:
-        out: The file or folder to be.
-        files: Suffixes of the files that the command writes; any other name is a folder of shards.
-        resume: Whether unfinished work there is continued.
-
-    Returns:
-        The output and its working folder.
-
-    Raises:
-        OutputError: It is taken, cannot be written, or is unfinished and ``resume`` is false.
-    """
-    suffix = out.suffix.lower()
-    if suffix in FILES and suffix not in files:
-        raise OutputError(
-            f"{out} cannot be written as {suffix}", f"Name a {' or '.join(files)} file, or a folder for shards."
-        )
-    target = Target(out, out.with_name(f".{out.name}.parts") if suffix in FILES else out)
-    if not target.is_file:
-        if out.is_dir() and (out / JOB_FILE).is_file():
-            if holds_shards(out) and not resume:
-                raise OutputError(
-                    f"The output folder {out} holds earlier work",
-                    "Continue it with --resume, choose a new --out, or remove the folder.",
-                )
-            return target
-        check_free(out)
-        return target
-    if out.is_dir():
-        raise OutputError(f"{out} is a folder", f"Choose another --out, or remove it; {suffix} names a file.")
-    shutil.rmtree(_joined_folder(out), ignore_errors=True)
-    unfinished = holds_shards(target.folder)
-    if not (unfinished and resume and out.is_file()):  # a kill can fall between the file and the clearing up
-        check_free(out)
-    if unfinished and not resume:
-        raise OutputError(
-            f"{out} was begun and not finished", f"Continue it with --resume, or remove {target.folder}."
-        )
-    return target
 
 
 def write_rows(
@@ -210,16 +147,11 @@ def _join(shards: Shards, out: Path) -> None:
             with whole_file(out, work=shards.folder) as partial, partial.open("wb") as file:
                 _write_csv(shards, file) if out.suffix.lower() == ".csv" else _write_parquet(shards, file)
         # Renamed first, so that a kill while they are removed leaves no folder that looks unfinished.
-        finished = _joined_folder(out)
+        finished = joined_folder(out)
         os.replace(shards.folder, finished)
     except OSError as error:
         raise cannot_write(out, error) from None
     shutil.rmtree(finished, ignore_errors=True)
-
-
-def _joined_folder(out: Path) -> Path:
-    """Name of the folder of shards while they are removed."""
-    return out.with_name(f".{out.name}.joined")
 
 
 def _write_parquet(shards: Shards, file: Any) -> None:

@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 
 from cass.errors import OutputError
 from cass.files import remove_partials, whole_file, write_json
+from cass.runs.targets import JOB_FILE, holds_shards
 
 SHARD_ROWS = 4096
 """Rows of the image list that one shard covers: shard k those from ``k * SHARD_ROWS`` on."""
 
-JOB_FILE = "_job.json"  # readers of Parquet folders pass over names that begin with _ or .
 SHARD_FORMAT = "cass-shards-1"
 _UNREADABLE = b"cass.corrupt"
 _WORDS = {
@@ -157,13 +157,6 @@ def open_shards(folder: Path, job: dict[str, Any], *, schema: Any, resume: bool)
     except OSError as error:
         raise cannot_write(folder, error) from None
     return shards
-
-
-def holds_shards(folder: Path) -> bool:
-    """Whether there is anything in a folder that is worth keeping: a job that has not begun is not."""
-    return folder.is_dir() and any(
-        path.name != JOB_FILE and not path.name.startswith(".") for path in folder.iterdir()
-    )
 
 
 def _check_same(folder: Path, job: dict[str, Any]) -> None:

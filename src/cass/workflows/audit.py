@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from cass.auditing.checks import Audit, audit_set
 from cass.auditing.facts import facts_of_set
@@ -15,6 +16,7 @@ from cass.data.splits.resolve import resolve_splits
 from cass.files import write_json, write_text
 from cass.reports.tables import Cells
 from cass.resolve.trained import resolve_audit
+from cass.types import BranchName
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,12 @@ class AuditResult:
         return int(self.audit.serious)
 
 
-def run_audit(config: AuditConfig) -> AuditResult:
+def run_audit(config: AuditConfig, resolved: dict[BranchName, Path] | None = None) -> AuditResult:
     """Check a data set: files, copies, leakage, shortcuts and labels. Nothing is changed.
 
     Args:
         config: Settings of ``cass audit``.
+        resolved: What :func:`resolve_audit` returned; None calls it.
 
     Returns:
         What was found.
@@ -47,21 +50,22 @@ def run_audit(config: AuditConfig) -> AuditResult:
     Raises:
         CassError: The data set cannot be read at all, or an output folder does not exist.
     """
-    resolve_audit(config)
+    if resolved is None:
+        resolve_audit(config)
     manifest = load_manifest(config.data, label_columns=config.label_columns)
     facts = facts_of_set(manifest)
     digests = [digest or f"unreadable {row}" for row, digest in enumerate(facts.digests)]
-    resolved = resolve_splits(manifest, digests=digests, seed=config.seed, known=None)
+    split = resolve_splits(manifest, digests=digests, seed=config.seed, known=None)
     more = []
     if config.run is not None:
         from cass.auditing.embeddings import run_findings
 
-        more = run_findings(config, manifest, facts.readable, resolved.splits)
+        more = run_findings(config, manifest, facts.readable, split.splits)
     found = audit_set(
         manifest,
         facts,
-        resolved.splits,
-        splits_source=resolved.source,
+        split.splits,
+        splits_source=split.source,
         split_command=split_command(config.data, label_columns=config.label_columns),
         more=more,
         seed=config.seed,

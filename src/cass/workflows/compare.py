@@ -13,8 +13,7 @@ from cass.config.evaluate import EvaluateConfig
 from cass.config.finetune import FinetuneConfig
 from cass.config.pretrain import PretrainConfig
 from cass.config.shared import job_settings
-from cass.data.manifest.manifest import load_manifest
-from cass.errors import DataError
+from cass.data.manifest.manifest import Manifest
 from cass.files import write_json, write_text
 from cass.reports.advice import advice
 from cass.reports.tables import WITH, WITHOUT, Cells, ResultRow, comparison, gains
@@ -48,11 +47,12 @@ class CompareResult:
     generated: bool
 
 
-def run_compare(config: CompareConfig) -> CompareResult:
+def run_compare(config: CompareConfig, resolved: Manifest | None = None) -> CompareResult:
     """Pretrain, fine-tune at several label fractions, and compare with the same networks without pretraining.
 
     Args:
         config: Settings of ``cass compare``.
+        resolved: What :func:`resolve_compare` returned; None calls it.
 
     Returns:
         The results on the test images.
@@ -61,10 +61,7 @@ def run_compare(config: CompareConfig) -> CompareResult:
         CassError: A setting, the data set or the output folder cannot be used.
         Interrupted: It was stopped; ``resume`` continues with the first step that is not finished.
     """
-    resolve_compare(config)
-    manifest = load_manifest(config.data, label_columns=config.label_columns)
-    if not manifest.classes:
-        raise DataError(f"{config.data} has no labels", "Pass a CSV with labels, or use cass pretrain.")
+    manifest = resolved or resolve_compare(config)
     pretraining = _pretrain(config)
     if not (config.out / SUMMARY).is_file():
         write_start(config.out, config)

@@ -12,6 +12,7 @@ from cass.reports.lines import unreadable_files
 from cass.resolve.trained import resolve_embed
 from cass.runs.inference import Chunk, load_branches
 from cass.runs.rows import write_rows
+from cass.runs.targets import Target
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class EmbedResult:
     unreadable: dict[str, str]
 
 
-def run_embed(config: EmbedConfig) -> EmbedResult:
+def run_embed(config: EmbedConfig, resolved: Target | None = None) -> EmbedResult:
     """Write the embeddings of images to a Parquet file, or to a folder of Parquet shards.
 
     Each row holds ``image`` and, for each branch, a list of D floats. Memory does not grow with the number of
@@ -39,6 +40,7 @@ def run_embed(config: EmbedConfig) -> EmbedResult:
 
     Args:
         config: Settings of ``cass embed``.
+        resolved: What :func:`resolve_embed` returned; None calls it.
 
     Returns:
         What was written.
@@ -49,7 +51,7 @@ def run_embed(config: EmbedConfig) -> EmbedResult:
     """
     import pyarrow as pa
 
-    target = resolve_embed(config)
+    target = resolved or resolve_embed(config)
     branches = load_branches(config.run, config.branch)
     widths = {name: branch.num_features for name, branch in branches.items()}
     schema = pa.schema(

@@ -46,11 +46,14 @@ class EvaluateResult:
     summary: dict[str, Any]
 
 
-def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
+def run_evaluate(
+    config: EvaluateConfig, resolved: tuple[dict[str, Any], Manifest] | None = None
+) -> EvaluateResult:
     """Evaluate fine-tuned branches on a split, with 95% bootstrap confidence intervals.
 
     Args:
         config: Settings of ``cass evaluate``.
+        resolved: What :func:`resolve_evaluate` returned; None calls it.
 
     Returns:
         A report for each branch and for the mean of their probabilities.
@@ -58,9 +61,9 @@ def run_evaluate(config: EvaluateConfig) -> EvaluateResult:
     Raises:
         CassError: The run or the data set cannot be used, or has labels that the run does not know.
     """
-    summary = resolve_evaluate(config)
+    summary, manifest = resolved or resolve_evaluate(config)
     classes, task = tuple(summary["classes"]), summary["task"]
-    plan, rows = _split_images(config, classes=classes)
+    plan, rows = _split_images(config, manifest, classes=classes)
     manifest = plan.manifest.subset(rows)
     names, predicted = _predict(config, plan, rows, task=task)
     thresholds = {name: thresholds_of(summary, name) for name in predicted}
@@ -145,15 +148,12 @@ def _write_evaluation(
         write_text(folder / f"predictions-{stem}.csv", tables[name].to_csv(index=False))
 
 
-def _split_images(config: EvaluateConfig, *, classes: tuple[str, ...]) -> tuple[Plan, NDArray[np.int64]]:
+def _split_images(
+    config: EvaluateConfig, manifest: Manifest, *, classes: tuple[str, ...]
+) -> tuple[Plan, NDArray[np.int64]]:
     """Return the data set and the rows of its labelled images in the split to evaluate on."""
-    plan = make_plan(
-        config.labels,
-        label_columns=config.label_columns,
-        seed=config.seed,
-        known=read_splits(config.run / SPLITS_FILE),
-        announce=False,
-    )
+    known = read_splits(config.run / SPLITS_FILE)
+    plan = make_plan(manifest, seed=config.seed, known=known, announce=False)
     rows = np.flatnonzero((plan.splits == config.split) & plan.manifest.labelled)
     if not len(rows):
         raise DataError(

@@ -20,7 +20,7 @@ from cass.errors import DataError
 from cass.files import write_json, write_text
 from cass.models.backbones import Branch
 from cass.models.checkpoints import load_branch, save_branch
-from cass.resolve.finetune import resolve_finetune
+from cass.resolve.finetune import ResolvedFinetune, resolve_finetune
 from cass.runs.folder import (
     CHECKPOINTS,
     METRICS,
@@ -52,11 +52,12 @@ class FinetuneResult:
     summary: dict[str, Any]
 
 
-def run_finetune(config: FinetuneConfig) -> FinetuneResult:
+def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = None) -> FinetuneResult:
     """Train pretrained branches on a fraction of the labels.
 
     Args:
         config: Settings of ``cass finetune``.
+        resolved: What :func:`resolve_finetune` returned; None calls it.
 
     Returns:
         The run folder and its summary.
@@ -65,14 +66,9 @@ def run_finetune(config: FinetuneConfig) -> FinetuneResult:
         CassError: A setting, the data set, the pretraining run or the output folder cannot be used.
         Interrupted: The run was stopped; nothing is kept.
     """
-    resolved = resolve_finetune(config)
+    resolved = resolved or resolve_finetune(config)
     pretraining = resolved.pretraining
-    plan = make_plan(
-        config.labels,
-        label_columns=config.label_columns,
-        seed=config.seed,
-        known=read_splits(config.run / SPLITS_FILE),
-    )
+    plan = make_plan(resolved.manifest, seed=config.seed, known=read_splits(config.run / SPLITS_FILE))
     guard(plan, source=config.labels, allow_leakage=config.allow_leakage)
     inputs, train = _labelled_images(config, pretraining, plan)
     with staged(config.out) as folder:
@@ -157,8 +153,6 @@ def _labelled_images(
 ) -> tuple[Inputs, NDArray[np.int64]]:
     """Choose the labelled training images, and decode them and the labelled validation images."""
     manifest = plan.manifest
-    if not manifest.classes:
-        raise DataError(f"{config.labels} has no labels", "Fill the column 'label', or name --label-columns.")
     require_training_images(manifest, plan.splits)
     labelled = np.flatnonzero((plan.splits == "train") & manifest.labelled)
     validation = np.flatnonzero((plan.splits == "val") & manifest.labelled)

@@ -16,6 +16,7 @@ from cass.resolve.trained import resolve_predict
 from cass.runs.inference import Chunk, load_branches
 from cass.runs.predictions import prediction_table, thresholds_of
 from cass.runs.rows import write_rows
+from cass.runs.targets import Target
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class PredictResult:
     unreadable: dict[str, str]
 
 
-def run_predict(config: PredictConfig) -> PredictResult:
+def run_predict(config: PredictConfig, resolved: tuple[Target, dict[str, Any]] | None = None) -> PredictResult:
     """Write the predictions of fine-tuned branches to a CSV or Parquet file, or to a folder of shards.
 
     Each row holds ``image``, ``prediction`` and a probability for each class, the mean over the branches.
@@ -44,6 +45,7 @@ def run_predict(config: PredictConfig) -> PredictResult:
 
     Args:
         config: Settings of ``cass predict``.
+        resolved: What :func:`resolve_predict` returned; None calls it.
 
     Returns:
         What was written.
@@ -54,7 +56,7 @@ def run_predict(config: PredictConfig) -> PredictResult:
     """
     import pyarrow as pa
 
-    target, summary = resolve_predict(config)
+    target, summary = resolved or resolve_predict(config)
     classes, task = tuple(summary["classes"]), summary["task"]
     branches = load_branches(config.run, "both")
     thresholds = thresholds_of(summary, *branches)

@@ -10,14 +10,14 @@ from typing import Any
 
 from cass.auditing.guard import guard
 from cass.config.pretrain import PretrainConfig
+from cass.data.manifest.manifest import Manifest
 from cass.files import write_json
 from cass.methods import Method
 from cass.models.checkpoints import save_branch
-from cass.resolve.pretrain import resolve_pretrain
+from cass.resolve.pretrain import ResolvedPretrain, resolve_pretrain
 from cass.runs.folder import CHECKPOINTS, LAST, METRICS, SUMMARY, write_metrics
 from cass.runs.inputs import Inputs, Plan, decode, make_plan
 from cass.runs.pretrain_folder import (
-    claim_folder,
     earlier_batch_size,
     earlier_checkpoint,
     earlier_splits,
@@ -50,11 +50,12 @@ class PretrainResult:
         return [name for name, entry in self.summary["branches"].items() if entry["collapsed"]]
 
 
-def run_pretrain(config: PretrainConfig) -> PretrainResult:
+def run_pretrain(config: PretrainConfig, resolved: ResolvedPretrain | None = None) -> PretrainResult:
     """Train the branches without labels, or continue a run that was stopped.
 
     Args:
         config: Settings of ``cass pretrain``.
+        resolved: What :func:`resolve_pretrain` returned; None calls it.
 
     Returns:
         The run folder and its summary.
@@ -64,17 +65,15 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
         Interrupted: The run was stopped; ``resume`` continues it.
     """
     main, out = is_main(config), config.out
-    if main:
-        claim_folder(config)
-    else:
+    if not main:
         log.setLevel(logging.ERROR)
-    resolved = resolve_pretrain(config)
-    plan, inputs = _images(config)
+    resolved = resolved or resolve_pretrain(config)
+    plan, inputs = _images(config, resolved.manifest)
     run = prepare_pretraining(
         config,
-        resolved.kind,
-        resolved.names,
-        recipe=resolved.recipe,
+        resolved.method.kind,
+        resolved.method.names,
+        recipe=resolved.method.recipe,
         store=inputs.images,
         rows=inputs.rows("train"),
         earlier_batch_size=earlier_batch_size(config),
@@ -103,11 +102,9 @@ def run_pretrain(config: PretrainConfig) -> PretrainResult:
     return _finish(config, plan=plan, inputs=inputs, method=run.method, watch=watch, progress=progress)
 
 
-def _images(config: PretrainConfig) -> tuple[Plan, Inputs]:
+def _images(config: PretrainConfig, manifest: Manifest) -> tuple[Plan, Inputs]:
     """Settle the splits, and decode the training and validation images."""
-    plan = make_plan(
-        config.data, label_columns=config.label_columns, seed=config.seed, known=earlier_splits(config)
-    )
+    plan = make_plan(manifest, seed=config.seed, known=earlier_splits(config))
     guard(plan, source=config.data, allow_leakage=config.allow_leakage)
     inputs = decode(
         plan,

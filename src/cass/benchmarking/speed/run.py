@@ -24,8 +24,10 @@ from cass.data.store.store import decode_images
 from cass.errors import DataError
 from cass.files import write_json
 from cass.hardware import accelerator, precision
+from cass.models.backbones import BackboneSpec
 from cass.reports.tables import Cells
-from cass.runs.folder import check_free, environment
+from cass.resolve.speed import resolve_speed
+from cass.runs.folder import environment
 from cass.types import BRANCHES, BranchName
 
 log = logging.getLogger("cass")
@@ -62,11 +64,12 @@ class SpeedResult:
     conditions: dict[str, Any]
 
 
-def run_benchmark_speed(config: SpeedConfig) -> SpeedResult:
+def run_benchmark_speed(config: SpeedConfig, resolved: list[BackboneSpec] | None = None) -> SpeedResult:
     """Measure the speed of pretraining beside its limit and other methods.
 
     Args:
         config: Settings of ``cass benchmark speed``.
+        resolved: What :func:`resolve_speed` returned; None calls it.
 
     Returns:
         The times, their ratios, and the conditions of the measurement.
@@ -74,8 +77,8 @@ def run_benchmark_speed(config: SpeedConfig) -> SpeedResult:
     Raises:
         CassError: The output exists, or the data set has too few images.
     """
-    if config.json_file is not None:
-        check_free(config.json_file, option="--json")
+    if resolved is None:
+        resolve_speed(config)
     manifest = load_manifest(config.data)
     paths = [manifest.path(row) for row in range(min(len(manifest), MOST_FILES))]
     if len(paths) < 2 * config.batch_size:
