@@ -46,7 +46,7 @@ def test_the_table_names_what_the_workflow_returns(verb: Verb) -> None:
 @pytest.mark.parametrize("verb", VERBS, ids=names)
 def test_an_example_is_a_valid_call_of_the_verb(verb: Verb, monkeypatch: pytest.MonkeyPatch) -> None:
     given = []
-    monkeypatch.setattr(api, "runner", lambda entry: lambda config: given.append((entry, config)))
+    monkeypatch.setattr(api, "execute", lambda entry, config: given.append((entry, config)))
     monkeypatch.setattr(cass, api.function_name(verb), api.function(api.function_name(verb)), raising=False)
     exec(api.example(verb), {"cass": cass})
     ((entry, config),) = given
@@ -56,7 +56,7 @@ def test_an_example_is_a_valid_call_of_the_verb(verb: Verb, monkeypatch: pytest.
 
 def test_help_of_a_function_names_settings_result_errors_and_an_example() -> None:
     text = inspect.getdoc(cass.embed) or ""
-    assert "batch_size: Images at a time" in text
+    assert "batch_size: Images per batch" in text
     assert "(at least 1; default: 64)" in text
     for part in ("Returns:", "CassError:", "KeyboardInterrupt:", ">>> result = cass.embed("):
         assert part in text
@@ -64,7 +64,7 @@ def test_help_of_a_function_names_settings_result_errors_and_an_example() -> Non
 
 def test_a_file_gives_settings_and_keywords_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "run.yaml").write_text("seed: 3\nratios: [0.5, 0.25, 0.25]\n")
-    monkeypatch.setattr(api, "runner", lambda entry: lambda config: config)
+    monkeypatch.setattr(api, "execute", lambda entry, config: config)
     config = cass.split(Path("scans"), "a.csv", config=tmp_path / "run.yaml", seed=5)
     assert (config.data, config.out, config.seed, config.ratios) == ("scans", Path("a.csv"), 5, (0.5, 0.25, 0.25))
     with pytest.raises(ConfigError, match=r"'ratios' in .*run\.yaml"):

@@ -67,10 +67,10 @@ def test_verbose_shows_where_an_error_arose(monkeypatch: pytest.MonkeyPatch) -> 
 def test_stopping_names_what_continues(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def stop(config: object) -> None:
+    def stop(entry: object, config: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cass.cli.app.runner", lambda entry: stop)
+    monkeypatch.setattr("cass.cli.app.execute", stop)
     monkeypatch.setattr("sys.argv", ["cass", "split", "scans", "--out", "a.csv"])
     with pytest.raises(SystemExit) as left:
         main()

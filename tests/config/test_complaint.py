@@ -37,7 +37,7 @@ class Outer(Settings):
         ({"size": 1}, "size = 1 is not accepted. It should be at least 2 or 'auto'."),
         ({"share": 0}, "share = 0 is not accepted. It should be above 0."),
         ({"share": "x"}, "share = 'x' is not accepted. It should be a number."),
-        ({"ratios": [0.1]}, "ratios = '0.1' is not accepted. It should be the right number of values."),
+        ({"ratios": [0.1]}, "ratios = '0.1' is not accepted. It should be a list of the right length."),
         ({"inner": {"epochs": 0}}, "inner.epochs = 0 is not accepted. It should be at least 1."),
         ({"inner": {"epoch": 2}}, "Unknown key 'inner.epoch'. Did you mean 'epochs'?"),
         ({"name": "long name"}, "name = 'long name' is not accepted. Give a short name."),

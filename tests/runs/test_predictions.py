@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from cass.errors import OutputError
-from cass.runs.predictions import finetuned_summary, prediction_table, thresholds_of
+from cass.runs.folder import finetuned_summary
+from cass.runs.predictions import prediction_table, thresholds_of
 
 
 def test_only_a_fine_tuned_run_predicts(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from cass.config.pretrain import PretrainConfig
 from cass.data.store.store import ImageStore
 from cass.errors import ConfigError
-from cass.methods import METHODS
+from cass.resolve.pretrain import resolve_method
 from cass.training.pretrain_fit import Pretraining, prepare_pretraining
 from cass.types import BRANCHES
 from conftest import TINY
@@ -22,10 +22,12 @@ ROWS = np.array([7, 3, 19, 0, 11, 5, 2, 16])
 
 def prepare(tmp_path: Path, *, earlier: int | None = None, **settings: Any) -> Pretraining:
     config = PretrainConfig(**TINY | {"data": "scans", "out": tmp_path} | settings)
+    resolved = resolve_method(config)
     return prepare_pretraining(
         config,
-        METHODS.find(config.method, config.objective),
+        resolved.kind,
         BRANCHES,
+        recipe=resolved.recipe,
         store=ImageStore(PIXELS, {}),
         rows=ROWS,
         earlier_batch_size=earlier,

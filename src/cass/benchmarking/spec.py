@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cass.config.base import Settings, build_config, read_yaml
+from cass.config.base import Settings, checked, read_yaml
 from cass.config.finetune import TuneSettings
 from cass.config.pretrain import PretrainConfig
 from cass.errors import ConfigError, did_you_mean
@@ -156,7 +156,7 @@ def read_spec(path: Path) -> BenchmarkSpec:
         _check_keys(entry, TUNING, path, f"tuning.{name}")
     for name, entry in _mapping(raw, "grids", path).items():
         _check_keys(entry, list(Grid.model_fields), path, f"grids.{name}")
-    spec = build_config(BenchmarkSpec, raw, source=path)
+    spec = checked(BenchmarkSpec, raw, source=path)
     _check_names(spec, path)
     return spec
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -73,10 +73,36 @@ def build_config(
         ConfigError: A key is unknown, a value is out of bounds, or a required setting is missing; one line.
     """
     merged = {**(read_yaml(source) if source else {}), **values}
+    return checked(kind, merged, given=values, source=source, name_of=name_of)
+
+
+def checked(
+    kind: type[C],
+    values: dict[str, Any],
+    *,
+    source: Path | None,
+    given: Collection[str] = (),
+    name_of: Callable[[str], str] | None = None,
+) -> C:
+    """Check settings that have been read.
+
+    Args:
+        kind: The configuration model.
+        values: Settings by name.
+        source: The YAML file that they are from, for messages.
+        given: Names of those that are not from the file.
+        name_of: How the user knows those.
+
+    Returns:
+        The frozen configuration.
+
+    Raises:
+        ConfigError: As of :func:`build_config`.
+    """
     try:
-        return kind.model_validate(merged)
+        return kind.model_validate(values)
     except ValidationError as error:
-        raise complaint(error, kind, given=values, source=source, name_of=name_of) from None
+        raise complaint(error, kind, given=given, source=source, name_of=name_of) from None
 
 
 def to_yaml(config: BaseModel) -> str:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from cass.errors import ConfigError, did_you_mean
 
-_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "text"}
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "tuple": "a list",
+    "list": "a list",
+}
 _BOUNDS = {
     "greater_than": ("above", "gt"),
     "greater_than_equal": ("at least", "ge"),
@@ -74,13 +81,17 @@ def complaint(
 def _owner(kind: type[BaseModel], place: Sequence[int | str]) -> tuple[type[BaseModel], list[str]]:
     """Follow a complaint's place to the model and the names of the setting; parts of a value are cut off."""
     owner, path = kind, list[str]()
+    annotation: Any = kind
     for part in place:
-        path.append(str(part))
-        field = owner.model_fields.get(str(part))
-        annotation = None if field is None else field.annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        if get_origin(annotation) is dict:  # a mapping of models by name
+            annotation = get_args(annotation)[1]
+        elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            owner = annotation
+            field = owner.model_fields.get(str(part))
+            annotation = None if field is None else field.annotation
+        else:
             break
-        owner = annotation
+        path.append(str(part))
     return owner, path
 
 
@@ -105,5 +116,5 @@ def _expected(entry: Any) -> str:
     if code == "literal_error":
         return str(entry["ctx"]["expected"])
     if code in ("missing", "too_short", "too_long"):
-        return "the right number of values"
+        return "a list of the right length"
     return _KINDS.get(code.partition("_")[0], str(entry["msg"][:1].lower() + entry["msg"][1:]))
