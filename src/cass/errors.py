@@ -9,9 +9,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-MOST_NAMED = 20
-"""Most files that a message names one by one."""
-
 
 class CassError(Exception):
     """A problem with what the user handed in, with the fix in its message.

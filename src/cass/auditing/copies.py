@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from cass.auditing.duplicates import Ints, copies, families, members, near_pairs
 from cass.auditing.facts import ImageFacts
-from cass.auditing.findings import SHOWN, Finding, Level, plural
+from cass.auditing.findings import Finding, Level, plural
 from cass.data.manifest.manifest import Manifest
+from cass.listing import MOST_NAMED
 
 
 def check_copies(
@@ -50,7 +51,7 @@ def check_copies(
 
 
 def _family_finding(level: Level, topic: str, what: str, fix: str, rows: Sequence[Ints]) -> Finding:
-    shown = tuple(tuple(part[:SHOWN].tolist()) for part in rows[:SHOWN])
+    shown = tuple(tuple(part[:MOST_NAMED].tolist()) for part in rows[:MOST_NAMED])
     return Finding(level, topic, what, fix, families=shown)
 
 

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cass.auditing.duplicates import families, members, similar_pairs
-from cass.auditing.findings import SHOWN, Finding, plural
+from cass.auditing.findings import Finding, plural
 from cass.auditing.labels import cross_validated, doubted
 from cass.config.audit import AuditConfig
 from cass.data.manifest.manifest import Manifest
 from cass.groups import group_codes
+from cass.listing import MOST_NAMED
 from cass.runs.inference import infer, load_branches
 
 CERTAIN = 0.9
@@ -84,7 +85,7 @@ def _similar_across_splits(
         f"more than one split ({plural(sum(map(len, cut)), 'image')})."
     )
     fix = "Look at them, and give images that belong together the same group."
-    shown = tuple(tuple(part[:SHOWN].tolist()) for part in cut[:SHOWN])
+    shown = tuple(tuple(part[:MOST_NAMED].tolist()) for part in cut[:MOST_NAMED])
     return [Finding("warning", "near-duplicates by embedding", what, fix, families=shown)]
 
 
@@ -110,7 +111,7 @@ def _label_findings(
     if not len(wrong):
         return []
     captions = []
-    for row in wrong[:SHOWN]:
+    for row in wrong[:MOST_NAMED]:
         against = np.where(targets[row] > 0, 1 - probabilities[row], probabilities[row])
         if manifest.task == "multiclass":
             against = np.where(targets[row] > 0, 0, probabilities[row])
@@ -124,6 +125,11 @@ def _label_findings(
     fix = "Have an expert check them. Some may be correct and only difficult."
     return [
         Finding(
-            "warning", "label quality", what, fix, tuple(rows[wrong[:SHOWN]].tolist()), captions=tuple(captions)
+            "warning",
+            "label quality",
+            what,
+            fix,
+            tuple(rows[wrong[:MOST_NAMED]].tolist()),
+            captions=tuple(captions),
         )
     ]

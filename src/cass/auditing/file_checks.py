@@ -7,7 +7,8 @@ from collections import Counter
 import numpy as np
 
 from cass.auditing.facts import ImageFacts
-from cass.auditing.findings import SHOWN, Finding, plural
+from cass.auditing.findings import Finding, plural
+from cass.listing import MOST_NAMED
 
 RARE = 0.02
 """Share of the images below which a size or mode counts as odd."""
@@ -37,8 +38,8 @@ def _unreadable(facts: ImageFacts, split_command: str) -> list[Finding]:
             "unreadable",
             f"{plural(len(facts.errors), 'file')} unreadable: {named}.",
             f"{split_command}   # writes a list without them",
-            tuple(sorted(facts.errors)[:SHOWN]),
-            captions=tuple(facts.errors[row] for row in sorted(facts.errors)[:SHOWN]),
+            tuple(sorted(facts.errors)[:MOST_NAMED]),
+            captions=tuple(facts.errors[row] for row in sorted(facts.errors)[:MOST_NAMED]),
         )
     ]
 
@@ -48,7 +49,7 @@ def _constant(facts: ImageFacts) -> list[Finding]:
     if not len(rows):
         return []
     what = f"{plural(len(rows), 'image')} {'is' if len(rows) == 1 else 'are'} of a single colour."
-    return [Finding("warning", "empty", what, "Look at them, and remove them.", tuple(rows[:SHOWN].tolist()))]
+    return [Finding("warning", "empty", what, "Look at them, and remove them.", tuple(rows[:MOST_NAMED].tolist()))]
 
 
 def _turned(facts: ImageFacts) -> list[Finding]:
@@ -59,7 +60,7 @@ def _turned(facts: ImageFacts) -> list[Finding]:
         f"{plural(len(rows), 'image')} {'is' if len(rows) == 1 else 'are'} stored rotated or mirrored (EXIF); "
         "cass rotates them upright, other programs may not."
     )
-    return [Finding("note", "rotation", what, images=tuple(rows[:SHOWN]))]
+    return [Finding("note", "rotation", what, images=tuple(rows[:MOST_NAMED]))]
 
 
 def _odd(facts: ImageFacts) -> list[Finding]:
@@ -77,7 +78,7 @@ def _odd(facts: ImageFacts) -> list[Finding]:
         named = ", ".join(sorted({kinds[row] for row in odd})[:5])
         usual = common.most_common(1)[0][0]
         what = f"{plural(len(odd), 'image')} with an unusual colour mode ({named}); most are {usual}."
-        found.append(Finding("note", "modes", what, images=tuple(odd[:SHOWN])))
+        found.append(Finding("note", "modes", what, images=tuple(odd[:MOST_NAMED])))
     if sizes:
         sides = np.array([min(size) for size in sizes.values()])
         rows = np.array(list(sizes))
@@ -88,5 +89,5 @@ def _odd(facts: ImageFacts) -> list[Finding]:
                 f"{plural(len(strange), 'image')} with a shorter side below a quarter or above four times the "
                 f"median ({middle:.0f} pixels)."
             )
-            found.append(Finding("note", "sizes", what, images=tuple(strange[:SHOWN].tolist())))
+            found.append(Finding("note", "sizes", what, images=tuple(strange[:MOST_NAMED].tolist())))
     return found

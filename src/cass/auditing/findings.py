@@ -8,8 +8,6 @@ from typing import Literal, TypeAlias
 Level: TypeAlias = Literal["serious", "warning", "note"]
 """``serious``: figures on this set would be wrong; ``warning``: they may be; ``note``: good to know."""
 
-SHOWN = 20
-
 
 @dataclass(frozen=True)
 class Finding:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from itertools import islice
 
-from cass.errors import MOST_NAMED
+from cass.listing import some_of
 
 
 def unreadable_files(names: Collection[str]) -> str:
@@ -17,7 +16,4 @@ def unreadable_files(names: Collection[str]) -> str:
     Returns:
         The end of a line, such as ``; 2 unreadable: a.png, b.png``; empty where every file was read.
     """
-    if not names:
-        return ""
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return f"; {len(names)} unreadable: {', '.join(islice(names, MOST_NAMED))}{more}"
+    return f"; {len(names)} unreadable: {some_of(names)}" if names else ""

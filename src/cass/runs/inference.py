@@ -16,8 +16,8 @@ from torch import Tensor
 from cass.config.shared import ComputeSettings
 from cass.data.store.store import ImageStore, check_unreadable
 from cass.data.store.stream import DecodedChunk, chunk_images, stored_images, stream_images
-from cass.errors import MOST_NAMED
 from cass.hardware import torch_device
+from cass.listing import warn_unreadable
 from cass.models.backbones import BackboneSpec, Branch
 from cass.models.checkpoints import load_branch
 from cass.models.embedding import Output, embed_batch
@@ -145,10 +145,6 @@ def _outputs(images: Tensor, branches: dict[str, Branch], output: Output) -> dic
 
 def _note(fresh: dict[int, str], unreadable: dict[int, str], names: Sequence[str]) -> None:
     """Add unreadable images to those known, name the first of them, and stop where they are too many."""
-    for row, reason in sorted(fresh.items()):
-        unreadable[row] = reason
-        if len(unreadable) <= MOST_NAMED:
-            log.warning("Unreadable: %s: %s", names[row], reason)
-        elif len(unreadable) == MOST_NAMED + 1:
-            log.warning("Further unreadable images are only counted.")
+    warn_unreadable({names[row]: reason for row, reason in sorted(fresh.items())}, before=len(unreadable))
+    unreadable |= fresh
     check_unreadable(unreadable, total=len(names), names=names)

@@ -15,8 +15,8 @@ from cass.auditing.safe_splits import safe_splits
 from cass.config.split import SplitConfig
 from cass.data.manifest.csv_text import manifest_csv
 from cass.data.manifest.manifest import load_manifest
-from cass.errors import MOST_NAMED
 from cass.files import write_text
+from cass.listing import warn_unreadable
 from cass.reports.lines import unreadable_files
 from cass.resolve.naming import check_new_csv
 from cass.types import SPLITS
@@ -31,12 +31,12 @@ class SplitResult:
     Attributes:
         out: The CSV.
         counts: Images of each split.
-        unreadable: Unreadable files, which the CSV does not list.
+        unreadable: Reason by name of each unreadable file; the CSV does not list it.
     """
 
     out: Path
     counts: dict[str, int]
-    unreadable: tuple[str, ...]
+    unreadable: dict[str, str]
 
 
 def run_split(config: SplitConfig) -> SplitResult:
@@ -58,9 +58,8 @@ def run_split(config: SplitConfig) -> SplitResult:
     manifest = load_manifest(config.data, label_columns=config.label_columns)
     facts = facts_of_set(manifest)
     kept = np.flatnonzero(facts.readable)
-    unreadable = tuple(manifest.images[row] for row in sorted(facts.errors))
-    for name in unreadable[:MOST_NAMED]:
-        log.warning("Unreadable: %s. The CSV does not list it.", name)
+    unreadable = {manifest.images[row]: why for row, why in sorted(facts.errors.items())}
+    warn_unreadable(unreadable)
     manifest, facts = manifest.subset(kept), take(facts, kept)
     splits = safe_splits(manifest, facts, seed=config.seed, ratios=config.ratios)
     made = replace(manifest, splits=splits)

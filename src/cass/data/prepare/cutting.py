@@ -20,8 +20,9 @@ from cass.data.formats.references import MARK
 from cass.data.formats.unreadable import Pixels, UnreadableImage
 from cass.data.manifest.csv_text import manifest_csv
 from cass.data.manifest.manifest import Manifest
-from cass.errors import MOST_NAMED, DataError, OutputError
+from cass.errors import DataError, OutputError
 from cass.files import remove_partials, whole_folder, write_json, write_text
+from cass.listing import warn_unreadable
 from cass.progress import ImageProgress
 from cass.version import __version__
 
@@ -105,8 +106,7 @@ def write_pictures(
             names += [path.relative_to(out).as_posix() for path in written]
             rows += [row] * len(written)
             done += count
-    for name, why in list(unreadable.items())[:MOST_NAMED]:
-        log.warning("Unreadable: %s (%s).", name, why)
+    warn_unreadable(unreadable)
     if not rows:
         first = next(iter(unreadable.items()), None)
         why = f", the first: {first[0]} ({first[1]})" if first else ": all images are empty"

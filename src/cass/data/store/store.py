@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from cass.data.formats.read import image_kind, picture_pixels, read_picture, to_channels
 from cass.data.formats.unreadable import Pixels, UnreadableImage
-from cass.errors import MOST_NAMED, DataError, OutputError
+from cass.errors import DataError, OutputError
+from cass.listing import warn_unreadable
 from cass.parallel import for_each
 
 logger = logging.getLogger(__name__)
@@ -124,10 +125,7 @@ def decode_images(
         on_progress=on_progress,
     )
     unreadable = {i: reason(error) for i, error in errors.items()}
-    for i in list(unreadable)[:MOST_NAMED]:
-        logger.warning("Unreadable: %s (%s).", names[i], unreadable[i])
-    if len(unreadable) > MOST_NAMED:
-        logger.warning("%d images are unreadable.", len(unreadable))
+    warn_unreadable({names[i]: why for i, why in unreadable.items()})
     return ImageStore(array=array, unreadable=unreadable)
 
 
