@@ -66,6 +66,11 @@ WRONG = [
     wrong("audit scans --run scans", "scans holds no finished branches", "finished cass pretrain"),
     wrong("audit scans --device gpu", "--device gpu", "Use --device cpu"),
     wrong("audit scans --seed -1", "--seed", "at least 0"),
+    wrong("audit scans/labels.csv --html scans/labels.csv", "--html scans/labels.csv is an input", "another file"),
+    wrong(
+        "audit scans --json scans/labels.csv --overwrite", "--json scans/labels.csv is an input", "another file"
+    ),
+    wrong("audit scans --json taken.csv", "--json taken.csv already exists", "--overwrite"),
     # split
     wrong("split scans --out splits.txt", "--out splits.txt is not a .csv file", "labels.csv"),
     wrong("split scans --out taken.csv", "--out taken.csv already exists", "name a new file"),
@@ -143,6 +148,8 @@ WRONG = [
     # embed and predict
     wrong("embed nowhere scans --out new.parquet", "nowhere", "finished"),
     wrong("embed pretrained scans --out new.csv", "new.csv cannot be written as .csv", ".parquet"),
+    wrong("embed pretrained scans --out new.npy", "new.npy cannot be written as .npy", ".parquet"),
+    wrong("predict tuned scans --out new.xlsx", "new.xlsx cannot be written as .xlsx", ".csv or .parquet"),
     wrong("embed pretrained scans --out new.parquet --branch cn", "--branch", "cnn"),
     wrong("predict pretrained scans --out new.csv", "pretrained is not a run of cass finetune", "cass finetune"),
     wrong("predict tuned scans --out predictions.csv", "predictions.csv", "--out"),

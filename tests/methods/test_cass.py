@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cass.errors import ConfigError
 from cass.evaluation.collapse import effective_rank, spread
 from cass.methods.base import METHODS, Method, build_method
-from cass.methods.cass import CASS, PENALTIES, closed_form_head, joint_targets
+from cass.methods.cass import CASS, RIDGE_PENALTIES, closed_form_head, joint_targets
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.transforms.descriptors import gradient_histograms
 
@@ -69,7 +69,7 @@ def test_head_is_the_ridge_map_of_lowest_generalised_cross_validation_error() ->
     scale = x.std(axis=0, ddof=1) + 1e-3 * x.std(ddof=1)
     z, centred = (x - x.mean(axis=0)) / scale, y - y.mean(axis=0)
     best = None
-    for penalty in PENALTIES:
+    for penalty in RIDGE_PENALTIES:
         hat = z @ np.linalg.inv(z.T @ z + penalty * 60 * np.eye(20)) @ z.T
         error = ((centred - hat @ centred) ** 2).sum() / (1 - np.trace(hat) / 60) ** 2
         if best is None or error < best[0]:

@@ -67,3 +67,13 @@ def test_a_report_lists_every_class_and_its_confusion() -> None:
     assert "| balanced accuracy | 75.0 [" in text
     assert "| benign | 1 | 1 |" in text
     assert "| malign | 2 | 100.0 [" in text
+
+
+def test_a_narrow_terminal_gets_blocks_instead_of_a_cut_table() -> None:
+    cells = Cells("", ["branch", "balanced accuracy"], [["mean of both", "63.9 [58.1, 70.2]"], ["cnn", "-"]])
+    assert cells.width == len("mean of both") + len("63.9 [58.1, 70.2]") + 2
+    assert cells.least_width == len("branch") + len("63.9 [58.1, 70.2]") + 2
+    assert cells.stacked().splitlines() == [
+        *("mean of both", "  balanced accuracy: 63.9 [58.1, 70.2]"),
+        *("cnn", "  balanced accuracy: -"),
+    ]

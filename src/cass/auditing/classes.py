@@ -60,7 +60,7 @@ def fraction_counts(manifest: Manifest, splits: NDArray[np.str_], *, seed: int) 
 
 
 def class_findings(manifest: Manifest, splits: NDArray[np.str_]) -> list[Finding]:
-    """Check for classes that cannot be learnt or evaluated, and for imbalance.
+    """Check for classes that cannot be learned or evaluated, and for imbalance.
 
     Args:
         manifest: N images.

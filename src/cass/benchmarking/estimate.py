@@ -59,7 +59,7 @@ def estimate(steps: Sequence[Step]) -> Estimate:
 
 
 def _likeness(step: Step) -> list[tuple[str, ...]]:
-    """Name what a step is like, from the closest likeness to the loosest."""
+    """Name the kinds of steps that take about as long, the most similar first."""
     cell = step.cell
     kind = "start" if step.tuning is None and not cell.pretraining else "pretrain"
     kind = kind if step.tuning is None else "tune"

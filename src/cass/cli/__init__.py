@@ -36,6 +36,13 @@ def _run_app() -> int:
             raise
         sys.stderr.write(f"Error: {error}\n")
         return error.exit_code
+    except OSError as error:
+        if is_verbose() or error.filename is None or error.strerror is None:
+            raise
+        sys.stderr.write(
+            f"Error: {error.filename}: {error.strerror}. Check the path, its permissions and the disk.\n"
+        )
+        return 2
     except USAGE_ERROR as error:
         sys.stderr.write(f"{usage_message(error)}\n")
         return 2

@@ -110,4 +110,10 @@ def _print_table(cells: Any) -> None:
 
     if cells.title:
         typer.echo(cells.title)  # it may be longer than the table is wide
-    Console().print(replace(cells, title="").rich())
+    console = Console()
+    if not console.is_terminal:  # a file has no edge that could cut a table off
+        console = Console(width=max(console.width, cells.width))
+    if cells.least_width > console.width:
+        typer.echo(cells.stacked())
+    else:
+        console.print(replace(cells, title="").rich())

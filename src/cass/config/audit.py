@@ -30,6 +30,9 @@ class AuditConfig(LabelSettings, ComputeSettings):
     )
     json_file: Path | None = Field(None, description="JSON file to write, with all findings.")
     html: Path | None = Field(None, description="HTML report to write, with thumbnails.")
+    overwrite: bool = Field(
+        False, description="Replace existing reports; the images and labels are never replaced."
+    )
     seed: int = Field(
         0, ge=0, lt=2**31, description="Seed of the cross-validation, and of the splits if none are given."
     )

@@ -18,7 +18,7 @@ _KINDS = {
     "tuple": "a list",
     "list": "a list",
 }
-_BOUNDS = {
+_LIMITS = {
     "greater_than": ("above", "gt"),
     "greater_than_equal": ("at least", "ge"),
     "less_than": ("below", "lt"),
@@ -110,8 +110,8 @@ def _fix(entries: Sequence[Any]) -> str:
 
 def _expected(entry: Any) -> str:
     code = entry["type"]
-    if code in _BOUNDS:
-        word, key = _BOUNDS[code]
+    if code in _LIMITS:
+        word, key = _LIMITS[code]
         return f"{word} {entry['ctx'][key]:g}"
     if code == "literal_error":
         return str(entry["ctx"]["expected"])

@@ -25,7 +25,16 @@ class EvaluateConfig(LabelSettings, CacheSettings, ComputeSettings):
 
     run: Path = Field(description="Run folder of cass finetune.")
     labels: Source = Field(description=LABELS)
-    split: Literal["train", "val", "test"] = Field("test", description="Split to evaluate on.")
+    split: Literal["train", "val", "test"] = Field(
+        "test",
+        description="Split to evaluate on. Images that the run has never seen are test images, unless the data "
+        "has splits of its own.",
+    )
+    out: Path | None = Field(
+        None,
+        description="Folder to write; default: evaluation/SPLIT in the run, or evaluation/NAME of the data if the "
+        "run knows none of its images.",
+    )
     batch_size: int = Field(64, ge=1, description="Images per batch.")
     resamples: int = Field(
         1000, ge=100, le=100_000, description="Bootstrap resamples for the confidence intervals."

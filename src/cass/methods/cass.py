@@ -20,7 +20,7 @@ from cass.models.layers import layer_groups
 from cass.models.modes import freeze_batch_norms
 from cass.types import ParamGroup, StepOutput, Views
 
-PENALTIES = tuple(10.0**exponent for exponent in range(-3, 3))
+RIDGE_PENALTIES = tuple(10.0**exponent for exponent in range(-3, 3))
 _RANDOM_START = (
     "Both branches are randomly initialised, so they learn from edges and textures instead of from what a "
     "pretrained network sees. Pretrained weights, even of photographs, are a better start: --cnn-weights, "
@@ -97,8 +97,8 @@ def closed_form_head(embeddings: Tensor, targets: Tensor) -> tuple[Tensor, Tenso
     strengths = strengths.clamp(min=0)
     onto = axes.T @ (x.T @ y)  # (D, W)
     fitted = onto.square().sum(dim=1)
-    best = (float("inf"), PENALTIES[0])
-    for penalty in PENALTIES:
+    best = (float("inf"), RIDGE_PENALTIES[0])
+    for penalty in RIDGE_PENALTIES:
         shrunk = strengths + penalty * count
         # ‖y − Hy‖² with H = X (XᵀX + λ)⁻¹ Xᵀ, axis by axis.
         error = y.square().sum() - (fitted * (2 / shrunk - strengths / shrunk.square())).sum()

@@ -83,6 +83,27 @@ class Cells:
         lines = [self.head, ["---"] * len(self.head), *self.rows]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
+    @property
+    def width(self) -> int:
+        """Characters that a line needs if nothing wraps."""
+        return sum(max(map(len, column)) + 1 for column in zip(self.head, *self.rows, strict=True))
+
+    @property
+    def least_width(self) -> int:
+        """Characters that a line needs if headings and the first column wrap at spaces."""
+        words = [max((len(word) for word in name.split()), default=0) for name in self.head]
+        first = max((len(word) for row in self.rows for word in row[0].split()), default=0)
+        figures = [max((len(row[index]) for row in self.rows), default=0) for index in range(1, len(self.head))]
+        return sum(max(pair) + 1 for pair in zip(words, [first, *figures], strict=True))
+
+    def stacked(self) -> str:
+        """Draw each row as a block of lines, for terminals too narrow for a table."""
+        blocks = []
+        for row in self.rows:
+            lines = [f"  {name}: {cell}" for name, cell in zip(self.head[1:], row[1:], strict=True)]
+            blocks.append("\n".join([row[0], *lines]))
+        return "\n".join(blocks)
+
     def rich(self) -> Table:
         """Draw it for the terminal; where that is narrow, headings and the first column wrap, figures do not."""
         from rich.table import Table

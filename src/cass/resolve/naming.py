@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -46,15 +47,37 @@ def chosen(option: str, name: str, table: Mapping[str, EntryT]) -> EntryT:
 
 
 def check_parent(path: Path, *, option: str) -> None:
-    """Make sure that the folder of a file to write exists.
+    """Make sure that the folder of a file to write exists and can be written to.
 
     Raises:
-        OutputError: It does not.
+        OutputError: It does not, or cannot.
     """
     if not path.parent.is_dir():
         raise OutputError(
             f"{option} {path}: the folder {path.parent} does not exist", "Create it, or name another."
         )
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{option} {path}: the folder {path.parent} is read-only", "Name another.")
+
+
+def check_report(path: Path, *, option: str, inputs: Sequence[Path], overwrite: bool) -> None:
+    """Make sure that a report can be written, and replaces nothing that it must not.
+
+    Args:
+        path: The report.
+        option: The option that names it.
+        inputs: Files that are never replaced.
+        overwrite: Whether another file may be replaced.
+
+    Raises:
+        OutputError: It would replace an input, or a file without ``overwrite``; or its folder does not exist.
+    """
+    if path.exists():
+        if any(source.exists() and path.samefile(source) for source in inputs):
+            raise OutputError(f"{option} {path} is an input of this command", "Name another file.")
+        if path.is_dir() or not overwrite:
+            raise OutputError(f"{option} {path} already exists", "Name another file, or pass --overwrite.")
+    check_parent(path, option=option)
 
 
 def check_new_csv(path: Path, *, option: str = "--out") -> None:

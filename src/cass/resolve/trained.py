@@ -11,8 +11,8 @@ from cass.config.evaluate import EvaluateConfig
 from cass.config.predict import PredictConfig
 from cass.data.manifest.manifest import Manifest, load_manifest
 from cass.hardware import accelerator
-from cass.resolve.naming import check_parent
-from cass.runs.folder import branch_files, chosen_branches, finetuned_summary
+from cass.resolve.naming import check_report
+from cass.runs.folder import branch_files, check_free, chosen_branches, finetuned_summary
 from cass.runs.targets import Target, choose_target
 from cass.types import BranchName
 
@@ -26,6 +26,8 @@ def resolve_evaluate(config: EvaluateConfig) -> tuple[dict[str, Any], Manifest]:
         OutputError: The run has not finished, or is not one of ``cass finetune``.
     """
     accelerator(config.device)
+    if config.out is not None:
+        check_free(config.out)
     summary = finetuned_summary(config.run)
     return summary, load_manifest(config.labels, label_columns=config.label_columns)
 
@@ -63,10 +65,11 @@ def resolve_audit(config: AuditConfig) -> dict[BranchName, Path]:
 
     Raises:
         ConfigError: The device is not there.
-        OutputError: A folder does not exist, or the run holds no finished branches.
+        OutputError: A report would replace a file, its folder does not exist, or the run has no finished branches.
     """
+    inputs = [Path(config.data), Path(config.data) / "labels.csv"]
     for option, path in (("--json", config.json_file), ("--html", config.html)):
         if path is not None:
-            check_parent(path, option=option)
+            check_report(path, option=option, inputs=inputs, overwrite=config.overwrite)
     accelerator(config.device)
     return {} if config.run is None else branch_files(config.run)

@@ -89,6 +89,7 @@ def make_plan(
     *,
     seed: int,
     known: Mapping[str, Split] | None = None,
+    all_new_test: bool = False,
     announce: bool = True,
 ) -> Plan:
     """Settle the splits of a data set.
@@ -97,6 +98,7 @@ def make_plan(
         manifest: The data set.
         seed: Seed of splits that cass makes.
         known: Split by content digest of an earlier run, or None.
+        all_new_test: Whether all images that the earlier run does not know are test images.
         announce: Whether to log the counts of each split and what is worth knowing about them.
 
     Returns:
@@ -106,7 +108,7 @@ def make_plan(
         DataError: For a data set that cannot be used, or test images that an earlier run trained on.
     """
     digests = image_digests([manifest.path(row) for row in range(len(manifest))])
-    resolved = resolve_splits(manifest, digests=digests, seed=seed, known=known)
+    resolved = resolve_splits(manifest, digests=digests, seed=seed, known=known, all_new_test=all_new_test)
     plan = Plan(manifest, digests, resolved.splits, resolved.source, resolved.leaks)
     if announce:
         _log_plan(plan, resolved.notes)

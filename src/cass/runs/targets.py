@@ -11,6 +11,21 @@ from cass.errors import OutputError
 from cass.runs.folder import check_free
 
 FILES = (".parquet", ".csv")
+OTHER_FILES = (
+    ".xlsx",
+    ".xls",
+    ".tsv",
+    ".txt",
+    ".json",
+    ".npy",
+    ".npz",
+    ".h5",
+    ".hdf5",
+    ".feather",
+    ".pkl",
+    ".html",
+)
+"""Suffixes of files that are not written; a folder is not meant by them."""
 JOB_FILE = "_job.json"  # readers of Parquet folders pass over names that begin with _ or .
 
 
@@ -47,7 +62,7 @@ def choose_target(out: Path, *, files: Sequence[str], resume: bool) -> Target:
         OutputError: It is taken, cannot be written, or is unfinished and ``resume`` is false.
     """
     suffix = out.suffix.lower()
-    if suffix in FILES and suffix not in files:
+    if suffix in (*FILES, *OTHER_FILES) and suffix not in files:
         raise OutputError(
             f"{out} cannot be written as {suffix}", f"Name a {' or '.join(files)} file, or a folder for shards."
         )

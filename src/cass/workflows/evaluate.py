@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from cass.runs.folder import SPLITS_FILE, staged, write_start
 from cass.runs.inference import infer, load_branches
 from cass.runs.inputs import Plan, kept_images, make_plan
 from cass.runs.predictions import prediction_table, thresholds_of
-from cass.types import Task
+from cass.types import SPLITS, Split, Task
 
 log = logging.getLogger("cass")
 
@@ -90,8 +91,10 @@ def run_evaluate(
         name: prediction_table(names, probability, classes=classes, task=task, thresholds=thresholds[name])
         for name, probability in predicted.items()
     }
-    out = config.run / "evaluation" / config.split
-    with staged(out, replace=True) as folder:
+    for table in tables.values():
+        table.insert(1, "label", ["|".join(np.array(classes)[row == 1].tolist()) for row in targets])
+    out = config.out or config.run / "evaluation" / _folder_name(config, plan)
+    with staged(out, replace=config.out is None) as folder:
         write_start(folder, config)
         # A run of an earlier version does not say.
         _write_evaluation(folder, reports, tables, leaks=[*summary.get("leakage", []), *plan.leaks])
@@ -153,7 +156,7 @@ def _split_images(
 ) -> tuple[Plan, NDArray[np.int64]]:
     """Return the data set and the rows of its labelled images in the split to evaluate on."""
     known = read_splits(config.run / SPLITS_FILE)
-    plan = make_plan(manifest, seed=config.seed, known=known, announce=False)
+    plan = make_plan(manifest, seed=config.seed, known=known, all_new_test=True, announce=False)
     rows = np.flatnonzero((plan.splits == config.split) & plan.manifest.labelled)
     if not len(rows):
         raise DataError(
@@ -170,7 +173,39 @@ def _split_images(
             f"Label {unknown[0]!r} in {config.labels} is unknown to {config.run}",
             f"It was fine-tuned on {', '.join(classes)}.",
         )
+    _log_images(config, plan, rows, known)
     return plan, rows
+
+
+def _log_images(config: EvaluateConfig, plan: Plan, rows: NDArray[np.int64], known: dict[str, Split]) -> None:
+    """Say how many images are evaluated, and which are not and why."""
+    new = np.array([digest not in known for digest in plan.digests])
+    log.info(
+        "Evaluating %d labelled images of the split %r; the run has never seen %d of them.",
+        len(rows),
+        config.split,
+        int(new[rows].sum()),
+    )
+    other = plan.manifest.labelled & (plan.splits != config.split)
+    parts = [f"{int((other & (plan.splits == name)).sum())} {name}" for name in SPLITS if name != config.split]
+    related = int((other & new).sum()) if plan.manifest.splits is None else 0
+    log.info(
+        "Not evaluated: %s images%s; %d without a label.",
+        " and ".join(parts),
+        f" ({related} of them new, but of a patient or group that the run has trained on)" if related else "",
+        int((~plan.manifest.labelled).sum()),
+    )
+
+
+def _folder_name(config: EvaluateConfig, plan: Plan) -> str:
+    """Name the folder of the results: the split, or the data set where the run knows none of its images."""
+    known = read_splits(config.run / SPLITS_FILE)
+    if any(digest in known for digest in plan.digests):
+        return config.split
+    source = Path(config.labels)
+    stem = source.parent.resolve().name if source.name == "labels.csv" else source.stem
+    name = re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "external"
+    return f"external-{name}" if name in SPLITS else name
 
 
 def _align(manifest: Manifest, classes: tuple[str, ...]) -> NDArray[np.uint8]:

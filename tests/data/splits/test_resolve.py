@@ -84,13 +84,13 @@ def test_groups_of_unequal_size_come_near_the_ratios() -> None:
         assert np.abs(np.array(shares) - [0.7, 0.1, 0.2]).max() < 0.06
 
 
-def test_unlabelled_images_are_a_stratum() -> None:
+def test_unlabelled_images_are_for_training() -> None:
     targets = np.zeros((200, 1), dtype=np.uint8)
     targets[:20] = 1
     labelled = targets[:, 0] == 1
     splits = make_splits(targets, groups=None, labelled=labelled, seed=0)
     assert [int((splits[labelled] == split).sum()) for split in SPLITS] == [14, 2, 4]
-    assert [int((splits[~labelled] == split).sum()) for split in SPLITS] == [126, 18, 36]
+    assert [int((splits[~labelled] == split).sum()) for split in SPLITS] == [180, 0, 0]
 
 
 def test_multilabel_is_stratified_in_every_class() -> None:

@@ -47,7 +47,7 @@ class Loop:
         return Timing(steps * self.batch, clock.seconds, clock.waited)
 
     def _begin(self, count: int) -> None:
-        """Give the method random embeddings as its start: what is timed is the step, not what is learnt."""
+        """Give the method random embeddings as its start: what is timed is the step, not what is learned."""
         draw = torch.Generator().manual_seed(0)
         self.method.begin(
             {

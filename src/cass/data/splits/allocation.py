@@ -20,7 +20,9 @@ def share_out(
 ) -> NDArray[np.int64]:
     """Deal images out by label, whole groups at a time; see :func:`allocate`.
 
-    Unlabelled images, and labelled ones without any positive class, are strata of their own.
+    Groups without any label go to part 0, where they serve pretraining: nothing can be validated or tested on
+    them. Where fewer groups have labels than there are parts, unlabelled images are dealt out as a stratum of
+    their own. So are labelled images without any positive class.
 
     Args:
         targets: (N, K) 0/1 indicator.
@@ -44,9 +46,13 @@ def share_out(
     strata = np.column_stack([targets.astype(np.int64), negative, ~labelled])
     counts = np.zeros((groups, strata.shape[1]), dtype=np.int64)
     np.add.at(counts, codes, strata)
-    part = allocate(
-        counts,
-        sizes=np.bincount(codes),
+    dealt = np.bincount(codes, weights=labelled, minlength=groups) > 0
+    if dealt.sum() < len(ratios):
+        dealt[:] = True
+    part = np.zeros(groups, dtype=np.int64)
+    part[dealt] = allocate(
+        counts[dealt],
+        sizes=np.bincount(codes)[dealt],
         ratios=np.asarray(ratios, dtype=np.float64),
         covered=targets.shape[1],
         rng=np.random.default_rng(seed),

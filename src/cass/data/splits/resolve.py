@@ -77,6 +77,7 @@ def resolve_splits(
     digests: Sequence[str],
     seed: int,
     known: Mapping[str, Split] | None,
+    all_new_test: bool = False,
 ) -> ResolvedSplits:
     """Find the split of every image.
 
@@ -90,6 +91,8 @@ def resolve_splits(
         digests: Their N content digests.
         seed: Seed of what is made here, 0 or more.
         known: Digest -> split in the run that this one builds on, or None.
+        all_new_test: Whether all images that the run does not know are test images, as for an evaluation; else
+            they are split.
 
     Returns:
         The splits and what to tell the user.
@@ -102,6 +105,9 @@ def resolve_splits(
         return _honour(manifest, manifest.splits, digests=digests, seed=seed, known=known or {})
     codes = join_copies(group_codes(manifest.groups, count=len(manifest)), digests)
     inherited = _inherit(codes, digests, known or {})
+    if all_new_test:
+        inherited[inherited == ""] = "test"
+        return ResolvedSplits(inherited, "run", ())
     if not (inherited != "").any():
         part = share_out(manifest.targets, codes=codes, labelled=manifest.labelled, seed=seed)
         note = "None of the images was in the pretraining run; new splits were made."
