@@ -151,3 +151,18 @@ def test_only_the_leftovers_of_the_named_file_are_removed(tmp_path: Path) -> Non
         (tmp_path / name).touch()
     remove_partials(tmp_path, name="a[1]")
     assert names(tmp_path) == [".b.partial-0", "a[1]"]
+
+
+@pytest.mark.parametrize(("private", "mode"), [(False, 0o644), (True, 0o600)])
+def test_who_may_read_a_file_does_not_depend_on_the_library_that_writes_it(
+    tmp_path: Path, private: bool, mode: int
+) -> None:
+    before = os.umask(0o022)
+    try:
+        with whole_file(tmp_path / "a", private=private) as partial:
+            partial.unlink()
+            partial.write_bytes(b"1")
+            partial.chmod(0o640)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == mode

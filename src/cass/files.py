@@ -41,9 +41,12 @@ def whole_file(
     """
     partial = _partial_name(path if work is None else work / path.name)
     try:
-        if private:
-            os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666))
+        mode = partial.stat().st_mode
+        if not private:
+            partial.unlink()
         yield partial
+        os.chmod(partial, mode)  # some libraries make their files private
         with open(partial, "rb+") as file:
             os.fsync(file.fileno())
         if keep:
