@@ -20,6 +20,9 @@ MOST_LINES, MOST_FUNCTION_LINES = 350, 60
 SAME_NAME_SAME_MEANING = {"show"}
 """Found by name: what a verb prints."""
 
+SAME_CONSTANT_SAME_MEANING = {"_INSTALL", "CLASSES", "COUNTS", "SettingsT"}
+"""Of a format: how to install its reader. Of a data set: its classes, and their images. A type variable."""
+
 SAME_FILE_SAME_MEANING = {"__init__", "base", "run", "plots", "tables"}
 """Of a package: its door, its base classes, its entry point, its figures, its tables."""
 
@@ -62,6 +65,16 @@ def test_a_name_means_one_thing() -> None:
                 homes[node.name].append(name_of(path))
     twice = {name: places for name, places in homes.items() if len(places) > 1}
     assert set(twice) <= SAME_NAME_SAME_MEANING, twice
+
+
+def test_a_constant_means_one_thing() -> None:
+    values: dict[str, set[str]] = defaultdict(set)
+    for path in FILES:
+        for node in tree_of(path).body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                values[node.targets[0].id].add(ast.unparse(node.value))
+    twice = {name: found for name, found in values.items() if len(found) > 1}
+    assert set(twice) <= SAME_CONSTANT_SAME_MEANING, twice
 
 
 def test_a_file_name_means_one_thing() -> None:

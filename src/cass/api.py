@@ -15,7 +15,7 @@ from cass.config.base import Settings, build_config
 from cass.config.verbs import GROUPS, Verb, all_verbs, required_names, setting_names
 from cass.errors import ConfigError, did_you_mean
 
-CONFIG = "YAML file with settings, named as these keywords; keywords given here win."
+CONFIG_ARGUMENT = "YAML file with settings, named as these keywords; keywords given here win."
 _POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
@@ -208,7 +208,7 @@ def _docstring(entry: Verb) -> str:
     """Write the docstring of a verb's function in Google style."""
     lines = [entry.summary, "", "Args:"]
     for name in signature(entry).parameters:
-        lines.append(f"    {name}: {CONFIG if name == 'config' else _describe(entry, name)}")
+        lines.append(f"    {name}: {CONFIG_ARGUMENT if name == 'config' else _describe(entry, name)}")
     lines += ["", "Returns:", f"    {entry.returns}", "", "Raises:"]
     lines += [f"    {kind}: {text}" for kind, text in raises(entry).items()]
     lines += ["", "Example:", "    >>> import cass", f"    >>> result = {example(entry)}"]

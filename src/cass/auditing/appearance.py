@@ -24,7 +24,7 @@ SHRINKAGE = 16
 """Images that count against the mean image: of a set of few, less of it is taken away."""
 BLOCK = 512
 
-Floats = NDArray[np.float32]
+Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 
@@ -89,7 +89,7 @@ def candidate_pairs(thumbnails: NDArray[np.uint8]) -> Candidates:
     return Candidates(original[first], copy[first], crop[first])
 
 
-def _nearest(whole: Floats, part: Floats, start: int, number: int) -> tuple[Floats, Ints, Ints, Ints]:
+def _nearest(whole: Singles, part: Singles, start: int, number: int) -> tuple[Singles, Ints, Ints, Ints]:
     """Compare a block of whole images with one crop of all images, and keep the nearest of each."""
     similar = whole[start : start + BLOCK] @ part.T
     own = np.arange(len(similar))
@@ -102,41 +102,41 @@ def _nearest(whole: Floats, part: Floats, start: int, number: int) -> tuple[Floa
     return similar[copy, original], original, copy + start, np.full(len(copy), number)
 
 
-def _reduced(thumbnails: NDArray[np.uint8], box: Box) -> Floats:
+def _reduced(thumbnails: NDArray[np.uint8], box: Box) -> Singles:
     """Cut a part out of every thumbnail: (N, SIDE²) of zero mean and about unit spread."""
     side = thumbnails.shape[1]
     down = _weights(box.top * side, box.bottom * side, side)
     across = _weights(box.left * side, box.right * side, side)
     small = np.einsum("yh,nhw,xw->nyx", down, thumbnails.astype(np.float32), across, optimize=True)
-    flat: Floats = small.reshape(len(thumbnails), -1)
+    flat: Singles = small.reshape(len(thumbnails), -1)
     flat -= flat.mean(axis=1, keepdims=True)
     flat /= flat.std(axis=1, keepdims=True) + 4  # of 255 grey levels: noise on a plain image stays small
     return flat
 
 
-def _weights(low: float, high: float, side: int) -> Floats:
+def _weights(low: float, high: float, side: int) -> Singles:
     """Return (SIDE, side) weights that average the pixels between two edges in SIDE equal parts."""
     edges = np.linspace(low, high, SIDE + 1)
     pixels = np.arange(side)
     overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    weights: Floats = (overlap.clip(min=0) / (edges[1] - edges[0])).astype(np.float32)
+    weights: Singles = (overlap.clip(min=0) / (edges[1] - edges[0])).astype(np.float32)
     return weights
 
 
-def _whitening(pictures: Floats) -> tuple[Floats, Floats]:
+def _whitening(pictures: Singles) -> tuple[Singles, Singles]:
     """Return the mean picture (SIDE²,) and the map (SIDE², A) to whitened axes."""
     count = len(pictures)
-    centre: Floats = pictures.mean(axis=0) * np.float32(count / (count + SHRINKAGE))
+    centre: Singles = pictures.mean(axis=0) * np.float32(count / (count + SHRINKAGE))
     rest = (pictures - centre).astype(np.float64)
     variances, directions = np.linalg.eigh(rest.T @ rest / count)  # ascending
     kept = min(AXES, max(1, count // 2))
     variances, directions = variances[-kept:], directions[:, -kept:]
     spread = np.sqrt(np.maximum(variances, 1e-6 * variances[-1] + 1e-12))
-    whitening: Floats = (directions / spread).astype(np.float32)
+    whitening: Singles = (directions / spread).astype(np.float32)
     return centre, whitening
 
 
-def _directions(pictures: Floats, centre: Floats, axes: Floats) -> Floats:
+def _directions(pictures: Singles, centre: Singles, axes: Singles) -> Singles:
     whitened = (pictures - centre) @ axes
     lengths = np.linalg.norm(whitened, axis=1, keepdims=True)
     return np.asarray(whitened / np.maximum(lengths, 1e-12), dtype=np.float32)

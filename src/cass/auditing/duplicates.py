@@ -19,7 +19,7 @@ AGREEMENT = 0.94
 """Least correlation of the local structure of near-duplicates, after alignment."""
 KEPT = 512
 """Decoded images that are kept while candidates are compared, 64 KiB each."""
-BLOCK = 128
+EMBEDDING_BLOCK = 128
 
 Ints = NDArray[np.int64]
 
@@ -89,10 +89,10 @@ def similar_pairs(embeddings: Sequence[NDArray[np.floating]], *, least: float) -
         centred.append(part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12))
     count = len(centred[0])
     found = [np.empty((0, 2), dtype=np.int64)]
-    for start in range(0, count, BLOCK):
-        near = np.ones((min(BLOCK, count - start), count - start), dtype=np.bool_)
+    for start in range(0, count, EMBEDDING_BLOCK):
+        near = np.ones((min(EMBEDDING_BLOCK, count - start), count - start), dtype=np.bool_)
         for part in centred:
-            near &= part[start : start + BLOCK] @ part[start:].T >= least
+            near &= part[start : start + EMBEDDING_BLOCK] @ part[start:].T >= least
         first, second = np.nonzero(np.triu(near, 1))
         found.append(np.stack([first + start, second + start], axis=1))
     return np.concatenate(found)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 THUMBNAIL = 32
 """Width and height of the grey thumbnails."""
-LARGEST = 256
+LONGEST_SIDE = 256
 """Longest side of a picture that is compared with another."""
 BORDER = 0.05
 """Width of the border whose content is measured, as a share of the shorter side."""
@@ -205,5 +205,5 @@ def small_picture(path: Path) -> Image.Image:
     from PIL import Image
 
     picture = Image.fromarray(_grey_levels(path))
-    picture.thumbnail((LARGEST, LARGEST), Image.Resampling.BILINEAR)
+    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BILINEAR)
     return picture

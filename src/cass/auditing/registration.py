@@ -11,7 +11,7 @@ from cass.auditing.appearance import WHOLE, Box
 
 GRID = 64
 """Width and height at which two images are compared."""
-ITERATIONS = 8
+ALIGNMENT_STEPS = 8
 FINE, COARSE = 1.0, 3.0
 """Standard deviations, in pixels of the grid, between which structure counts."""
 NOISE = 0.1
@@ -25,7 +25,7 @@ LEAST_COUNTED = 0.1
 LONGEST_STEP = 0.05
 """Most that an edge of the box moves in one iteration, as a share of its width or height."""
 
-Floats = NDArray[np.float32]
+Singles = NDArray[np.float32]
 
 
 def agreement(original: Image.Image, copy: Image.Image, box: Box) -> float:
@@ -48,7 +48,7 @@ def agreement(original: Image.Image, copy: Image.Image, box: Box) -> float:
     return _correlation(_structure(aligned)[inner][counted], _structure(whole)[inner][counted])
 
 
-def _aligned(original: Image.Image, target: Floats, box: Box) -> Box:
+def _aligned(original: Image.Image, target: Singles, box: Box) -> Box:
     """Refine a box so that the original inside it resembles the target most.
 
     Source:
@@ -59,7 +59,7 @@ def _aligned(original: Image.Image, target: Floats, box: Box) -> Box:
     down = across.T
     target = _standardized(gaussian_filter(target, 1))
     best, found = -2.0, box
-    for _ in range(ITERATIONS):
+    for _ in range(ALIGNMENT_STEPS):
         now = _standardized(gaussian_filter(_sampled(original, box), 1))
         score = float((now * target).mean())
         if score < best - 1e-4:
@@ -80,32 +80,32 @@ def _aligned(original: Image.Image, target: Floats, box: Box) -> Box:
     return found
 
 
-def _sampled(picture: Image.Image, box: Box) -> Floats:
+def _sampled(picture: Image.Image, box: Box) -> Singles:
     """Resample a part of an image to the grid, without aliasing."""
     width, height = picture.size
     edges = (box.left * width, box.top * height, box.right * width, box.bottom * height)
     return np.asarray(picture.resize((GRID, GRID), Image.Resampling.BILINEAR, box=edges), dtype=np.float32)
 
 
-def _structure(values: Floats) -> Floats:
+def _structure(values: Singles) -> Singles:
     """Filter an image to structure of middle size, at equal contrast everywhere."""
     even = _standardized(values)
     band = gaussian_filter(even, FINE) - gaussian_filter(even, COARSE)
     contrast = np.sqrt(gaussian_filter(band * band, 1.5 * COARSE) + NOISE**2)
-    structure: Floats = band / contrast
+    structure: Singles = band / contrast
     return structure
 
 
-def _unsaturated(values: Floats) -> NDArray[np.bool_]:
+def _unsaturated(values: Singles) -> NDArray[np.bool_]:
     inside: NDArray[np.bool_] = (values > DARKEST) & (values < LIGHTEST)
     return inside
 
 
-def _standardized(values: Floats) -> Floats:
-    even: Floats = (values - values.mean()) / (values.std() + 1e-6)
+def _standardized(values: Singles) -> Singles:
+    even: Singles = (values - values.mean()) / (values.std() + 1e-6)
     return even
 
 
-def _correlation(first: Floats, second: Floats) -> float:
+def _correlation(first: Singles, second: Singles) -> float:
     first, second = first - first.mean(), second - second.mean()
     return float((first * second).sum() / (np.linalg.norm(first) * np.linalg.norm(second) + 1e-9))

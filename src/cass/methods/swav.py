@@ -20,7 +20,7 @@ from cass.methods.per_branch import TOGETHER, Learner, PerBranch, by_size
 from cass.models.backbones import Branch
 from cass.types import Views
 
-WIDTH = 128
+PROTOTYPE_WIDTH = 128
 
 
 class SwAVConfig(MethodConfig):
@@ -43,11 +43,11 @@ class SwAVLearner(Learner):
 
     def __init__(self, branch: Branch, config: SwAVConfig) -> None:
         super().__init__(branch, config)
-        self.projector = SwaVProjectionHead(branch.num_features, output_dim=WIDTH)
-        self.prototypes = SwaVPrototypes(WIDTH, config.prototypes)
+        self.projector = SwaVProjectionHead(branch.num_features, output_dim=PROTOTYPE_WIDTH)
+        self.prototypes = SwaVPrototypes(PROTOTYPE_WIDTH, config.prototypes)
         self.prototypes.normalize()
         self.loss = SwaVLoss(sinkhorn_gather_distributed=TOGETHER)
-        self.register_buffer("queue", torch.zeros(2, config.queue, WIDTH))
+        self.register_buffer("queue", torch.zeros(2, config.queue, PROTOTYPE_WIDTH))
         self.register_buffer("filled", torch.zeros((), dtype=torch.long))
 
     def forward(self, views: Views) -> Tensor:

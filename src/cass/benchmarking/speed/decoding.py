@@ -17,7 +17,7 @@ from cass.data.store.cache import cached_images
 from cass.data.store.store import read_square
 from cass.parallel import cores
 
-PHOTOGRAPHS, SIDE = 400, 512
+PHOTOGRAPHS, PHOTOGRAPH_SIDE = 400, 512
 
 
 def draw_photographs(folder: Path) -> list[Path]:
@@ -33,7 +33,7 @@ def draw_photographs(folder: Path) -> list[Path]:
     paths = [folder / f"{number}.jpg" for number in range(PHOTOGRAPHS)]
     for path in paths:
         coarse = Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8))
-        coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(path, quality=90)
+        coarse.resize((PHOTOGRAPH_SIDE, PHOTOGRAPH_SIDE), Image.Resampling.BICUBIC).save(path, quality=90)
     return paths
 
 

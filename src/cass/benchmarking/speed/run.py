@@ -45,7 +45,7 @@ NAMES = {
 }
 MOST_FILES = 256
 SETTLE = 2.0  # seconds in which a contestant's loader processes fill their queues and fall silent
-WARM_UP = 2  # with the second step all of the optimiser is in memory
+WARM_UP_STEPS = 2  # with the second step all of the optimiser is in memory
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def run_benchmark_speed(config: SpeedConfig, resolved: list[BackboneSpec] | None
             log.info("Building %s.", _lane_name(lane))
             workers[lane] = Worker(lane[0], config, paths=paths, images=images, branch=lane[1])
             stack.callback(workers[lane].close)
-            workers[lane].run(WARM_UP)
+            workers[lane].run(WARM_UP_STEPS)
             memory[lane] = workers[lane].peak_memory()  # as of one run; cass starts one a round
         timings: dict[Lane, list[Timing]] = {lane: [] for lane in lanes}
         for turn in range(config.rounds):

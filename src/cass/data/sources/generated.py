@@ -18,7 +18,7 @@ from cass.errors import DataError, OutputError
 from cass.files import cache_folder, whole_folder, write_text
 from cass.seeds import derive_seed
 
-VERSION = 2
+GENERATED_VERSION = 2
 CLASSES = ("lobed-granular", "round-smooth", "round-granular", "lobed-smooth")
 SHARES = (0.48, 0.27, 0.16, 0.09)
 IMAGES_PER_PATIENT = 20
@@ -49,7 +49,7 @@ def generated_dataset(root: Path | None = None, *, seed: int = 0, count: int = 1
             f"The generated set cannot be {count} images of {image_size} px", "Take 120 images and 16 px or more."
         )
     root = cache_folder() if root is None else root
-    folder = root / f"generated-cells-v{VERSION}-seed{seed}-{count}x{image_size}"
+    folder = root / f"generated-cells-v{GENERATED_VERSION}-seed{seed}-{count}x{image_size}"
     if not folder.is_dir():
         try:
             with whole_folder(folder, existing="keep") as partial:  # another process may draw the same set

@@ -31,13 +31,13 @@ from cass.progress import image_counter
 
 log = logging.getLogger("cass")
 
-VERSION = 1
+CACHE_VERSION = 1
 """Of the format and of how images are decoded; another version makes other entries."""
 LIMIT = 50 * 10**9
 """The most bytes that all entries of a folder take; one larger entry alone may stand in a folder of the user's."""
 FREE_SHARE, FREE_MOST = 0.1, 10 * 10**9
 """Share of the disk that is always left free, and the most bytes that this means."""
-IMAGES, INDEX, LOCK = "images.npy", "index.json", ".lock"
+ARRAY_FILE, INDEX, LOCK = "images.npy", "index.json", ".lock"
 LEFTOVER = r"\.[0-9a-f]{32}\.partial-[0-9a-f]{12}|\.partial-[0-9a-f]{32}"
 """Names of the temporary folders of entries; the second as version 0.1 names them."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -105,7 +105,7 @@ def cache_key(digests: Sequence[str], *, image_size: int, in_chans: int) -> str:
         image_size: Side in pixels.
         in_chans: Channels.
     """
-    content = hashlib.blake2b(json.dumps([VERSION, image_size, in_chans]).encode(), digest_size=16)
+    content = hashlib.blake2b(json.dumps([CACHE_VERSION, image_size, in_chans]).encode(), digest_size=16)
     for digest in digests:
         content.update(digest.encode())
     return content.hexdigest()
@@ -115,14 +115,14 @@ def _open_entry(entry: Path, *, key: str, shape: tuple[int, ...]) -> ImageStore 
     """Map an entry and note that it was used; None where it is missing or not what it should be."""
     try:
         index = json.loads((entry / INDEX).read_text(encoding="utf-8"))
-        array = np.load(entry / IMAGES, mmap_mode="r", allow_pickle=False)
+        array = np.load(entry / ARRAY_FILE, mmap_mode="r", allow_pickle=False)
         unreadable = {int(row): str(why) for row, why in index["corrupt"].items()}
         described = (index["version"], index["key"], tuple(index["shape"]), index["dtype"])
         if (
-            described != (VERSION, key, shape, array.dtype.name)
+            described != (CACHE_VERSION, key, shape, array.dtype.name)
             or array.shape != shape
             or array.dtype not in (np.uint8, np.uint16)
-            or (entry / IMAGES).stat().st_size != array.offset + array.nbytes
+            or (entry / ARRAY_FILE).stat().st_size != array.offset + array.nbytes
             or not all(0 <= row < shape[0] for row in unreadable)
         ):
             return None
@@ -140,12 +140,12 @@ def _build(
     size = _size(math.prod(shape) * dtype.itemsize)
     log.info("Decoding %s images of %d px once into %s (%s).", f"{len(paths):,}", shape[1], folder, size)
     with whole_folder(folder / key, private=True) as partial:
-        with _written_array(partial / IMAGES, shape, dtype) as save, image_counter(len(paths)) as on_progress:
+        with _written_array(partial / ARRAY_FILE, shape, dtype) as save, image_counter(len(paths)) as on_progress:
             errors = decode_each(
                 paths, save, image_size=shape[1], in_chans=shape[3], dtype=dtype, on_progress=on_progress
             )
         unreadable = {row: _nameless(reason(error), paths[row]) for row, error in errors.items()}
-        index = {"version": VERSION, "key": key, "shape": shape, "dtype": dtype.name, "corrupt": unreadable}
+        index = {"version": CACHE_VERSION, "key": key, "shape": shape, "dtype": dtype.name, "corrupt": unreadable}
         write_json(partial / INDEX, index)
         passing = any(isinstance(error, UnreadableImage) and error.passing for error in errors.values())
         if passing:
