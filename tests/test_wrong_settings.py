@@ -18,8 +18,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def contents(folder: Path) -> set[Path]:
-    return set(folder.rglob("*"))
+def contents(folder: Path) -> set[tuple[Path, int, int]]:
+    return {(path, path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*")}
 
 
 @pytest.mark.parametrize("entry", WRONG, ids=lambda entry: entry.line)

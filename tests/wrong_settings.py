@@ -111,6 +111,7 @@ WRONG = [
     wrong(f"{_PRETRAIN} --cnn-args '{{chanels: 4}}'", "--cnn", "chanels", "Check --cnn-args"),
     wrong(f"{_PRETRAIN} --device gpu", "--device gpu", "Use --device cpu"),
     wrong(f"{_PRETRAIN} --device cuda", "--device", "cuda"),
+    wrong(f"{_PRETRAIN} --precision 16", "--precision 16", "'bf16'"),
     wrong(f"{_PRETRAIN} --epochs ten", "--epochs", "ten"),
     wrong(f"{_PRETRAIN} --epochs 0", "--epochs", "at least 1"),
     wrong(f"{_PRETRAIN} --batch-size abc", "--batch-size", "abc"),

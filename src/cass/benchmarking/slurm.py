@@ -43,7 +43,7 @@ def run_on_slurm(cells: Sequence[Cell], progress: Progress, *, folder: Path, arg
             SLURM's own (``partition``, ...). ``cluster: local`` runs the jobs as processes of this machine.
 
     Raises:
-        ConfigError: submitit is missing, there is no SLURM here, or it refuses the arguments.
+        ConfigError: there is no SLURM here, or it refuses the arguments.
         KeyboardInterrupt: Where the user stopped it; the jobs are cancelled.
     """
     executor = _executor(folder, dict(arguments))
@@ -65,10 +65,8 @@ def run_on_slurm(cells: Sequence[Cell], progress: Progress, *, folder: Path, arg
 
 
 def _executor(folder: Path, arguments: dict[str, Any]) -> Any:
-    try:
-        import submitit
-    except ImportError:
-        raise ConfigError("--slurm needs submitit", "Install it: pip install 'cass-ssl[slurm]'.") from None
+    import submitit
+
     cluster = arguments.pop("cluster", "slurm")
     common = submitit.AutoExecutor._typed_parameters()
     prefixed = {
