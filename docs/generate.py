@@ -266,7 +266,7 @@ def _function(entry: Verb, *, heading: str) -> str:
             _code_of_type(str(parameter.annotation)),
             _default(entry, name) if name in fields else "",
             wording.bounds(fields[name]) if name in fields else "",
-            _prose(fields[name]) if name in fields else api.CONFIG,
+            _prose(fields[name]) if name in fields else api.CONFIG_ARGUMENT,
         ]
         for name, parameter in parameters.items()
     ]
