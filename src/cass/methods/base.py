@@ -6,8 +6,10 @@ A method knows nothing of Lightning, optimisers, disks or logging; the engine ca
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
@@ -131,11 +133,16 @@ class Method(nn.Module, ABC):
 
 
 class MethodRegistry(Registry[type[Method]]):
-    """The methods by name. A method that comes with several objectives has one class for each."""
+    """The methods by name. A method that comes with several objectives has one class for each.
+
+    The file of a method is imported when the method is looked up, so that one method does not wait for the
+    libraries of another.
+    """
 
     def __init__(self) -> None:
         super().__init__("method")
         self._objectives: dict[str, dict[str, type[Method]]] = {}
+        self._files: list[str] | None = None
 
     def register(
         self, name: str, *, objective: str | None = None, default: bool = True
@@ -165,6 +172,37 @@ class MethodRegistry(Registry[type[Method]]):
         add = super().register(name)
         return enter
 
+    def _import(self, prefix: str = "") -> None:
+        """Import the files of this folder whose name begins with ``prefix``."""
+        if self._files is None:
+            self._files = [module.name for module in iter_modules(import_module(__package__).__path__)]
+        for file in [file for file in self._files if file.startswith(prefix)]:
+            self._files.remove(file)
+            import_module(f"{__package__}.{file}")
+
+    def __getitem__(self, name: str) -> type[Method]:
+        """Look a name up.
+
+        Raises:
+            ConfigError: Where there is no such name; the message lists what there is.
+        """
+        self._import(name)
+        if not super().__contains__(name):
+            self._import()
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        self._import()
+        return super().__contains__(name)
+
+    def __iter__(self) -> Iterator[str]:
+        self._import()
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        self._import()
+        return super().__len__()
+
     def find(self, name: str, objective: str | None = None) -> type[Method]:
         """Look up a method.
 
@@ -178,6 +216,8 @@ class MethodRegistry(Registry[type[Method]]):
         kind = self[name]
         if objective is None:
             return kind
+        if objective not in self._objectives.get(name, {}):
+            self._import()
         there = self._objectives.get(name, {})
         if objective not in there:
             fix = f"Use --objective {' or '.join(sorted(there))}." if there else "Drop --objective."

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 
@@ -141,6 +140,8 @@ def build_branch(spec: BackboneSpec, *, seed: int) -> Branch:
         ModelError: For an unknown name, weights that are missing or do not fit, an image size that the
             network cannot take, or further arguments that timm refuses.
     """
+    import timm
+
     if spec.name.split(".")[0] not in timm.list_models():
         known = did_you_mean(spec.name, timm.list_models())
         raise ModelError(f"{spec.option}: timm has no model {spec.name!r}", known or "See timm.list_models().")
@@ -183,6 +184,8 @@ def check_network(spec: BackboneSpec) -> None:
 
 def _create(spec: BackboneSpec) -> tuple[Any, bool]:
     """Call timm; returns the network and whether weights were loaded into it."""
+    import timm
+
     kwargs: dict[str, Any] = {**spec.args, "in_chans": spec.in_chans}
     if spec.weights != "none":
         kwargs["pretrained"] = True

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from timm.models import group_parameters
-from timm.optim import auto_group_layers
-
 from cass.models.backbones import Branch
 from cass.types import ParamGroup
 
@@ -24,6 +21,9 @@ def layer_numbers(backbone: Any) -> tuple[dict[str, int], int]:
         The number of each parameter's layer by the parameter's name, and the number of layers. A layer is
         what timm groups: a block, or the stem.
     """
+    from timm.models import group_parameters
+    from timm.optim import auto_group_layers
+
     if hasattr(backbone, "group_matcher"):
         numbers = group_parameters(backbone, backbone.group_matcher(coarse=False), reverse=True)
     else:

@@ -33,6 +33,5 @@ def resolve_compare(config: CompareConfig) -> Manifest:
             raise ConfigError(f"--label-fractions {fraction:g} is not a share", "Give numbers in (0, 1].")
     with named("--finetune"):
         resolve_tuning(config.finetune)
-    manifest = labelled_manifest(config.data, config.label_columns)
     check_training(config)
-    return manifest
+    return labelled_manifest(config.data, config.label_columns)

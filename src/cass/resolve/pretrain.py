@@ -53,7 +53,7 @@ class ResolvedPretrain:
 
 
 def resolve_pretrain(config: PretrainConfig) -> ResolvedPretrain:
-    """Resolve the settings of a pretraining run: output folder, data set, method, device, networks and weights.
+    """Resolve the settings of a pretraining run: output folder, method, device, networks, weights, data set.
 
     Args:
         config: Settings of the run.
@@ -66,8 +66,8 @@ def resolve_pretrain(config: PretrainConfig) -> ResolvedPretrain:
     """
     if is_main(config):
         claim_folder(config)
-    manifest = load_manifest(config.data, label_columns=config.label_columns)
-    return ResolvedPretrain(check_training(config), manifest)
+    method = check_training(config)
+    return ResolvedPretrain(method, load_manifest(config.data, label_columns=config.label_columns))
 
 
 def check_training(config: PretrainConfig) -> ResolvedMethod:

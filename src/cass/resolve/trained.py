@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,32 @@ from cass.resolve.naming import check_report
 from cass.runs.folder import branch_files, check_free, chosen_branches, finetuned_summary
 from cass.runs.targets import Target, choose_target
 from cass.types import BranchName
+
+
+@dataclass(frozen=True)
+class ResolvedRows:
+    """Which images get a row, and where the rows go.
+
+    Attributes:
+        target: Where the rows go.
+        root: Folder that the image paths are relative to.
+        images: N paths.
+    """
+
+    target: Target
+    root: Path
+    images: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ResolvedPredict(ResolvedRows):
+    """Which images get a prediction, of which run, and where the rows go.
+
+    Attributes:
+        summary: What ``cass finetune`` wrote of the run.
+    """
+
+    summary: dict[str, Any]
 
 
 def resolve_evaluate(config: EvaluateConfig) -> tuple[dict[str, Any], Manifest]:
@@ -32,29 +59,34 @@ def resolve_evaluate(config: EvaluateConfig) -> tuple[dict[str, Any], Manifest]:
     return summary, load_manifest(config.labels, label_columns=config.label_columns)
 
 
-def resolve_embed(config: EmbedConfig) -> Target:
-    """Check the output, the device and the run, and return where the rows go.
+def resolve_embed(config: EmbedConfig) -> ResolvedRows:
+    """Check the output, the device and the run, and list the images.
 
     Raises:
         ConfigError: The device is not there.
+        DataError: The data set is missing or malformed.
         OutputError: The output is taken, or the run holds no such branch.
     """
     target = choose_target(config.out, files=(".parquet",), resume=config.resume)
     accelerator(config.device)
     chosen_branches(config.run, config.branch)
-    return target
+    manifest = load_manifest(config.data)
+    return ResolvedRows(target, manifest.root, manifest.images)
 
 
-def resolve_predict(config: PredictConfig) -> tuple[Target, dict[str, Any]]:
-    """Check the output, the device and the run; return where the rows go, and the summary of the run.
+def resolve_predict(config: PredictConfig) -> ResolvedPredict:
+    """Check the output and the device, read the summary of the run, and list the images.
 
     Raises:
         ConfigError: The device is not there.
+        DataError: The data set is missing or malformed.
         OutputError: The output is taken, or the run is not a finished one of ``cass finetune``.
     """
     target = choose_target(config.out, files=(".csv", ".parquet"), resume=config.resume)
     accelerator(config.device)
-    return target, finetuned_summary(config.run)
+    summary = finetuned_summary(config.run)
+    manifest = load_manifest(config.data)
+    return ResolvedPredict(target, manifest.root, manifest.images, summary)
 
 
 def resolve_audit(config: AuditConfig) -> dict[BranchName, Path]:

@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 
 from cass.config.embed import EmbedConfig
 from cass.config.predict import PredictConfig
-from cass.data.manifest.manifest import load_manifest
 from cass.data.store.stream import fitted_image
 from cass.files import whole_file
 from cass.models.backbones import BackboneSpec, Branch
@@ -42,6 +41,8 @@ class Written:
 
 def write_rows(
     target: Target,
+    root: Path,
+    names: Sequence[str],
     *,
     command: str,
     config: EmbedConfig | PredictConfig,
@@ -54,6 +55,8 @@ def write_rows(
 
     Args:
         target: Where to.
+        root: Folder that the image paths are relative to.
+        names: N paths, one row each.
         command: The command, such as ``embed``.
         config: Its settings.
         branches: The branches by name.
@@ -65,18 +68,14 @@ def write_rows(
         The number of rows, and what was unreadable.
 
     Raises:
-        DataError: For data that cannot be used, or more than 5% of images that cannot be read.
+        DataError: For more than 5% of images that cannot be read.
         OutputError: The unfinished work is of another job, or the disk refuses.
     """
-    manifest = load_manifest(config.data)
-    root, names = manifest.root, manifest.images
-    del manifest  # labels and other columns of a million rows are not needed from here on
-    spec = next(iter(branches.values())).spec
     job = _job_of(command, config, branches, names)
     shards = open_shards(target.folder, job, schema=schema, resume=config.resume)
     try:
         if not _already_joined(target, shards):
-            _forget_repaired(shards, root, names, spec=spec)
+            _forget_repaired(shards, root, names, spec=next(iter(branches.values())).spec)
         missing = shards.missing()
         before = len(names) - sum(len(span) for span in missing)
         with ImageProgress(command.capitalize(), total=len(names), done=before) as progress:

@@ -9,10 +9,9 @@ from typing import Any
 
 from cass.config.embed import EmbedConfig
 from cass.reports.lines import unreadable_files
-from cass.resolve.trained import resolve_embed
+from cass.resolve.trained import ResolvedRows, resolve_embed
 from cass.runs.inference import Chunk, load_branches
 from cass.runs.rows import write_rows
-from cass.runs.targets import Target
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class EmbedResult:
     unreadable: dict[str, str]
 
 
-def run_embed(config: EmbedConfig, resolved: Target | None = None) -> EmbedResult:
+def run_embed(config: EmbedConfig, resolved: ResolvedRows | None = None) -> EmbedResult:
     """Write the embeddings of images to a Parquet file, or to a folder of Parquet shards.
 
     Each row holds ``image`` and, for each branch, a list of D floats. Memory does not grow with the number of
@@ -51,7 +50,7 @@ def run_embed(config: EmbedConfig, resolved: Target | None = None) -> EmbedResul
     """
     import pyarrow as pa
 
-    target = resolved or resolve_embed(config)
+    rows = resolved or resolve_embed(config)
     branches = load_branches(config.run, config.branch)
     widths = {name: branch.num_features for name, branch in branches.items()}
     schema = pa.schema(
@@ -66,7 +65,9 @@ def run_embed(config: EmbedConfig, resolved: Target | None = None) -> EmbedResul
         return pa.table([pa.array(chunk.names), *lists], schema=schema)
 
     written = write_rows(
-        target,
+        rows.target,
+        rows.root,
+        rows.images,
         command="embed",
         config=config,
         branches=branches,

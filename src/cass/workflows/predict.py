@@ -12,11 +12,10 @@ import numpy as np
 from cass.config.predict import PredictConfig
 from cass.evaluation.probabilities import probabilities
 from cass.reports.lines import unreadable_files
-from cass.resolve.trained import resolve_predict
+from cass.resolve.trained import ResolvedPredict, resolve_predict
 from cass.runs.inference import Chunk, load_branches
 from cass.runs.predictions import prediction_table, thresholds_of
 from cass.runs.rows import write_rows
-from cass.runs.targets import Target
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class PredictResult:
     unreadable: dict[str, str]
 
 
-def run_predict(config: PredictConfig, resolved: tuple[Target, dict[str, Any]] | None = None) -> PredictResult:
+def run_predict(config: PredictConfig, resolved: ResolvedPredict | None = None) -> PredictResult:
     """Write the predictions of fine-tuned branches to a CSV or Parquet file, or to a folder of shards.
 
     Each row holds ``image``, ``prediction`` and a probability for each class, the mean over the branches.
@@ -56,10 +55,10 @@ def run_predict(config: PredictConfig, resolved: tuple[Target, dict[str, Any]] |
     """
     import pyarrow as pa
 
-    target, summary = resolved or resolve_predict(config)
-    classes, task = tuple(summary["classes"]), summary["task"]
+    rows = resolved or resolve_predict(config)
+    classes, task = tuple(rows.summary["classes"]), rows.summary["task"]
     branches = load_branches(config.run, "both")
-    thresholds = thresholds_of(summary, *branches)
+    thresholds = thresholds_of(rows.summary, *branches)
     schema = pa.schema(
         [
             ("image", pa.string()),
@@ -74,7 +73,9 @@ def run_predict(config: PredictConfig, resolved: tuple[Target, dict[str, Any]] |
         return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
 
     written = write_rows(
-        target,
+        rows.target,
+        rows.root,
+        rows.images,
         command="predict",
         config=config,
         branches=branches,
