@@ -30,6 +30,7 @@ _PICTURES = "The folder, the number of images written, and the unreadable files.
 
 @verb(
     "prepare isic2019",
+    resolver="cass.resolve.prepare:resolve_prepared_set",
     order=10,
     runner="cass.workflows.prepare:run_isic2019",
     result="PreparedSet",
@@ -40,6 +41,7 @@ _PICTURES = "The folder, the number of images written, and the unreadable files.
 )
 @verb(
     "prepare dermofit",
+    resolver="cass.resolve.prepare:resolve_prepared_set",
     order=11,
     runner="cass.workflows.prepare:run_dermofit",
     result="PreparedSet",
@@ -50,6 +52,7 @@ _PICTURES = "The folder, the number of images written, and the unreadable files.
 )
 @verb(
     "prepare brain-tumor-mri",
+    resolver="cass.resolve.prepare:resolve_prepared_set",
     order=12,
     runner="cass.workflows.prepare:run_brain_tumor_mri",
     result="PreparedSet",
@@ -69,6 +72,7 @@ class PrepareSetConfig(Settings):
 
 @verb(
     "prepare multilabel",
+    resolver="cass.resolve.prepare:resolve_prepared_set",
     order=13,
     runner="cass.workflows.prepare:run_multilabel",
     result="PreparedSet",
@@ -111,6 +115,7 @@ class _WindowConfig(PreparePicturesConfig):
 
 @verb(
     "prepare dicom",
+    resolver="cass.resolve.prepare:resolve_dicom",
     order=14,
     runner="cass.workflows.prepare:run_dicom",
     result="PreparedPictures",
@@ -144,6 +149,7 @@ class PrepareDicomConfig(_WindowConfig):
 
 @verb(
     "prepare nifti",
+    resolver="cass.resolve.prepare:resolve_nifti",
     order=15,
     runner="cass.workflows.prepare:run_nifti",
     result="PreparedPictures",
@@ -175,6 +181,7 @@ class PrepareNiftiConfig(_WindowConfig):
 
 @verb(
     "prepare slides",
+    resolver="cass.resolve.prepare:resolve_slides",
     order=16,
     runner="cass.workflows.prepare:run_slides",
     result="PreparedPictures",

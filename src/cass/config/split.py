@@ -12,6 +12,7 @@ from cass.config.verbs import verb
 
 @verb(
     "split",
+    resolver="cass.resolve.split:resolve_split",
     order=30,
     arguments={"data": "IMAGES"},
     summary="Write splits that keep patients, copies and near-duplicates together.",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from cass.config.prepare import PrepareSetConfig
-from cass.errors import DataError, OutputError
+from cass.config.prepare import PrepareDicomConfig, PrepareNiftiConfig, PrepareSetConfig, PrepareSlidesConfig
+from cass.data.formats.dicom import Dicom
+from cass.data.formats.references import file_of
+from cass.data.manifest.kinds import FileKind
+from cass.data.manifest.manifest import Manifest, load_manifest
+from cass.data.prepare.nifti import NIFTI_SUFFIXES
+from cass.data.prepare.slides import SLIDE_SUFFIXES
+from cass.errors import ConfigError, DataError
 from cass.resolve.naming import check_new_csv
 
 
@@ -26,6 +31,40 @@ def resolve_prepared_set(config: PrepareSetConfig) -> Path:
         raise DataError(f"{config.folder} {problem}", "Give the folder with your copy of the dataset.")
     out = config.out or config.folder / "labels.csv"
     check_new_csv(out)
-    if not os.access(out.parent, os.W_OK):
-        raise OutputError(f"{out.parent} cannot be written to", "Name a file elsewhere with --out.")
     return out
+
+
+def resolve_dicom(config: PrepareDicomConfig) -> Manifest:
+    """List the DICOM files.
+
+    Raises:
+        ConfigError: There is none.
+        DataError: The data set is missing or malformed.
+    """
+    manifest = load_manifest(config.data, label_columns=config.label_columns)
+    dicom = [row for row, name in enumerate(manifest.images) if _may_be_dicom(name)]
+    if not dicom:
+        raise ConfigError(f"{config.data} holds no DICOM file", "Give a folder or CSV of DICOM files.")
+    return manifest.subset(dicom)
+
+
+def resolve_nifti(config: PrepareNiftiConfig) -> Manifest:
+    """List the volumes.
+
+    Raises:
+        DataError: The data set is missing or malformed, or holds no volume.
+    """
+    return load_manifest(config.data, label_columns=config.label_columns, kind=FileKind(NIFTI_SUFFIXES))
+
+
+def resolve_slides(config: PrepareSlidesConfig) -> Manifest:
+    """List the slides.
+
+    Raises:
+        DataError: The data set is missing or malformed, or holds no slide.
+    """
+    return load_manifest(config.data, label_columns=config.label_columns, kind=FileKind(SLIDE_SUFFIXES))
+
+
+def _may_be_dicom(name: str) -> bool:
+    return PurePosixPath(file_of(name)).suffix.lower() in ("", *Dicom.suffixes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from cass.config.prepare import (
     PrepareDicomConfig,
@@ -15,26 +15,22 @@ from cass.config.prepare import (
     PrepareSlidesConfig,
     parse_window,
 )
-from cass.data.formats.dicom import Dicom
-from cass.data.formats.references import file_of
 from cass.data.manifest.csv_text import manifest_csv
-from cass.data.manifest.kinds import FileKind
-from cass.data.manifest.manifest import Manifest, load_manifest
+from cass.data.manifest.manifest import Manifest
 from cass.data.prepare.brain_tumor_mri import read_brain_tumor_mri
 from cass.data.prepare.cutting import PreparedPictures, write_pictures
 from cass.data.prepare.dermofit import read_dermofit
 from cass.data.prepare.dicom_frames import Windowing, choose_frames
 from cass.data.prepare.isic2019 import read_isic2019
 from cass.data.prepare.multilabel import read_multilabel
-from cass.data.prepare.nifti import NIFTI_SUFFIXES, Slicing
+from cass.data.prepare.nifti import Slicing
 from cass.data.prepare.prepared import Prepared
-from cass.data.prepare.slides import SLIDE_SUFFIXES, Tiling
-from cass.errors import ConfigError
+from cass.data.prepare.slides import Tiling
 from cass.files import write_text
 from cass.reports.lines import unreadable_files
 from cass.reports.prepared_set import counts_table, next_step
 from cass.reports.tables import Cells
-from cass.resolve.prepare import resolve_prepared_set
+from cass.resolve.prepare import resolve_dicom, resolve_nifti, resolve_prepared_set, resolve_slides
 
 
 @dataclass(frozen=True)
@@ -52,25 +48,26 @@ class PreparedSet:
     label_columns: tuple[str, ...] = ()
 
 
-def run_isic2019(config: PrepareSetConfig) -> PreparedSet:
+def run_isic2019(config: PrepareSetConfig, resolved: Path | None = None) -> PreparedSet:
     """Read the training set of ISIC 2019."""
-    return _write_set(config, lambda: read_isic2019(config.folder))
+    return _write_set(config, resolved, lambda: read_isic2019(config.folder))
 
 
-def run_dermofit(config: PrepareSetConfig) -> PreparedSet:
+def run_dermofit(config: PrepareSetConfig, resolved: Path | None = None) -> PreparedSet:
     """Read the Dermofit library."""
-    return _write_set(config, lambda: read_dermofit(config.folder))
+    return _write_set(config, resolved, lambda: read_dermofit(config.folder))
 
 
-def run_brain_tumor_mri(config: PrepareSetConfig) -> PreparedSet:
+def run_brain_tumor_mri(config: PrepareSetConfig, resolved: Path | None = None) -> PreparedSet:
     """Read the brain-tumour MRI set."""
-    return _write_set(config, lambda: read_brain_tumor_mri(config.folder))
+    return _write_set(config, resolved, lambda: read_brain_tumor_mri(config.folder))
 
 
-def run_multilabel(config: PrepareMultilabelConfig) -> PreparedSet:
+def run_multilabel(config: PrepareMultilabelConfig, resolved: Path | None = None) -> PreparedSet:
     """Read a folder and a table of findings."""
     return _write_set(
         config,
+        resolved,
         lambda: read_multilabel(
             config.folder,
             config.labels_file,
@@ -81,30 +78,25 @@ def run_multilabel(config: PrepareMultilabelConfig) -> PreparedSet:
     )
 
 
-def run_dicom(config: PrepareDicomConfig) -> PreparedPictures:
+def run_dicom(config: PrepareDicomConfig, resolved: Manifest | None = None) -> PreparedPictures:
     """Write windowed pictures of DICOM files."""
-    manifest = load_manifest(config.data, label_columns=config.label_columns)
-    dicom = [row for row in range(len(manifest)) if _may_be_dicom(manifest, row)]
-    if not dicom:
-        raise ConfigError(f"{config.data} holds no DICOM file", "Give a folder or CSV of DICOM files.")
-    manifest = manifest.subset(dicom)
+    manifest = resolved or resolve_dicom(config)
     manifest = manifest.subset(choose_frames(manifest, config.frames))
     return write_pictures("dicom", config, manifest, Windowing(parse_window(config.window)), unit="frames")
 
 
-def run_nifti(config: PrepareNiftiConfig) -> PreparedPictures:
+def run_nifti(config: PrepareNiftiConfig, resolved: Manifest | None = None) -> PreparedPictures:
     """Write slices of NIfTI volumes."""
-    manifest = load_manifest(config.data, label_columns=config.label_columns, kind=FileKind(NIFTI_SUFFIXES))
+    manifest = resolved or resolve_nifti(config)
     window = parse_window(config.window)
     assert window != "file"  # the configuration refuses it
     return write_pictures("nifti", config, manifest, Slicing(config.axis, config.every, window), unit="slices")
 
 
-def run_slides(config: PrepareSlidesConfig) -> PreparedPictures:
+def run_slides(config: PrepareSlidesConfig, resolved: Manifest | None = None) -> PreparedPictures:
     """Write tiles of whole slides."""
-    manifest = load_manifest(config.data, label_columns=config.label_columns, kind=FileKind(SLIDE_SUFFIXES))
     tiling = Tiling(config.tile_size, config.level, config.tissue)
-    return write_pictures("slides", config, manifest, tiling, unit="tiles")
+    return write_pictures("slides", config, resolved or resolve_slides(config), tiling, unit="tiles")
 
 
 def show(
@@ -125,14 +117,9 @@ def show(
         yield next_step(result.out, config.label_columns if isinstance(config, PreparePicturesConfig) else ())
 
 
-def _may_be_dicom(manifest: Manifest, row: int) -> bool:
-    suffix = PurePosixPath(file_of(manifest.images[row])).suffix.lower()
-    return suffix in ("", *Dicom.suffixes)
-
-
-def _write_set(config: PrepareSetConfig, read: Callable[[], Prepared]) -> PreparedSet:
+def _write_set(config: PrepareSetConfig, resolved: Path | None, read: Callable[[], Prepared]) -> PreparedSet:
     """Read a set and write its CSV."""
-    out = resolve_prepared_set(config)
+    out = resolved or resolve_prepared_set(config)
     prepared = read()
     manifest = prepared.manifest
     columns = manifest.classes if manifest.task == "multilabel" else ()

@@ -14,11 +14,11 @@ from cass.auditing.facts import facts_of_set, take
 from cass.auditing.safe_splits import safe_splits
 from cass.config.split import SplitConfig
 from cass.data.manifest.csv_text import manifest_csv
-from cass.data.manifest.manifest import load_manifest
+from cass.data.manifest.manifest import Manifest
 from cass.files import write_text
 from cass.listing import warn_unreadable
 from cass.reports.lines import unreadable_files
-from cass.resolve.naming import check_new_csv
+from cass.resolve.split import resolve_split
 from cass.types import SPLITS
 
 log = logging.getLogger("cass")
@@ -39,13 +39,14 @@ class SplitResult:
     unreadable: dict[str, str]
 
 
-def run_split(config: SplitConfig) -> SplitResult:
+def run_split(config: SplitConfig, resolved: Manifest | None = None) -> SplitResult:
     """Write a manifest whose splits keep groups, exact copies and near-duplicates together.
 
     Classes are distributed evenly. Splits that the data set has are replaced; unreadable files are not listed.
 
     Args:
         config: Settings of ``cass split``.
+        resolved: What :func:`resolve_split` returned; None calls it.
 
     Returns:
         The CSV file and the number of images in each split.
@@ -53,9 +54,7 @@ def run_split(config: SplitConfig) -> SplitResult:
     Raises:
         CassError: The data set cannot be used, or the file exists or cannot be written.
     """
-    out = config.out
-    check_new_csv(out)
-    manifest = load_manifest(config.data, label_columns=config.label_columns)
+    manifest = resolved or resolve_split(config)
     facts = facts_of_set(manifest)
     kept = np.flatnonzero(facts.readable)
     unreadable = {manifest.images[row]: why for row, why in sorted(facts.errors.items())}
@@ -63,9 +62,9 @@ def run_split(config: SplitConfig) -> SplitResult:
     manifest, facts = manifest.subset(kept), take(facts, kept)
     splits = safe_splits(manifest, facts, seed=config.seed, ratios=config.ratios)
     made = replace(manifest, splits=splits)
-    write_text(out, manifest_csv(made, folder=out.parent, label_columns=config.label_columns))
+    write_text(config.out, manifest_csv(made, folder=config.out.parent, label_columns=config.label_columns))
     counted = Counter(splits.tolist())
-    return SplitResult(out, {name: counted[name] for name in SPLITS}, unreadable)
+    return SplitResult(config.out, {name: counted[name] for name in SPLITS}, unreadable)
 
 
 def show(result: SplitResult, config: SplitConfig) -> Iterator[str]:
