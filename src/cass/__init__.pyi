@@ -71,7 +71,10 @@ def prepare(
     *,
     window: str = "file",
     frames: str = "all",
+    image_column: str | None = None,
+    label_column: str | None = None,
     label_columns: tuple[str, ...] | list[str] = (),
+    group_column: str | None = None,
     config: str | Path | None = None,
 ) -> PreparedPictures:
     """Write DICOM frames as PNG images, with a window of your choice; cass also reads DICOM directly."""
@@ -86,7 +89,10 @@ def prepare(
     axis: Literal["axial", "coronal", "sagittal"] = "axial",
     every: int = 1,
     window: str = "percentile",
+    image_column: str | None = None,
+    label_column: str | None = None,
     label_columns: tuple[str, ...] | list[str] = (),
+    group_column: str | None = None,
     config: str | Path | None = None,
 ) -> PreparedPictures:
     """Cut NIfTI volumes into slices; each volume is a group."""
@@ -101,7 +107,10 @@ def prepare(
     tile_size: int = 256,
     level: int = 0,
     tissue: float = 0.5,
+    image_column: str | None = None,
+    label_column: str | None = None,
     label_columns: tuple[str, ...] | list[str] = (),
+    group_column: str | None = None,
     config: str | Path | None = None,
 ) -> PreparedPictures:
     """Cut whole slides into tiles of tissue; each slide is a group."""
@@ -117,7 +126,10 @@ def audit(
     device: Literal["auto", "cpu", "gpu", "mps"] = "auto",
     precision: Literal["auto", "32", "bf16"] = "auto",
     num_workers: int | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
     label_columns: tuple[str, ...] | list[str] = (),
+    group_column: str | None = None,
     config: str | Path | None = None,
 ) -> AuditResult:
     """Check a set of images before training: files, copies, leakage, shortcuts and labels."""
@@ -128,7 +140,10 @@ def split(
     *,
     ratios: tuple[float, float, float] | list[float] = (0.7, 0.1, 0.2),
     seed: int = 0,
+    image_column: str | None = None,
+    label_column: str | None = None,
     label_columns: tuple[str, ...] | list[str] = (),
+    group_column: str | None = None,
     config: str | Path | None = None,
 ) -> SplitResult:
     """Write splits that keep patients, copies and near-duplicates together."""
@@ -173,7 +188,10 @@ def pretrain(
     gradient_checkpointing: bool = False,
     allow_leakage: bool = False,
     cache: str | Path = "auto",
+    image_column: str | None = None,
+    label_column: str | None = None,
     label_columns: tuple[str, ...] | list[str] = (),
+    group_column: str | None = None,
     config: str | Path | None = None,
 ) -> PretrainResult:
     """Train a CNN and a Transformer together, without labels, on all training images."""
@@ -210,7 +228,10 @@ def finetune(
     seed: int = 0,
     allow_leakage: bool = False,
     cache: str | Path = "auto",
+    image_column: str | None = None,
+    label_column: str | None = None,
     label_columns: tuple[str, ...] | list[str] = (),
+    group_column: str | None = None,
     config: str | Path | None = None,
 ) -> FinetuneResult:
     """Train pretrained branches on a fraction of the labels."""
@@ -228,7 +249,10 @@ def evaluate(
     precision: Literal["auto", "32", "bf16"] = "auto",
     num_workers: int | None = None,
     cache: str | Path = "auto",
+    image_column: str | None = None,
+    label_column: str | None = None,
     label_columns: tuple[str, ...] | list[str] = (),
+    group_column: str | None = None,
     config: str | Path | None = None,
 ) -> EvaluateResult:
     """Evaluate fine-tuned branches on held-out images, with 95% confidence intervals."""
@@ -244,6 +268,7 @@ def embed(
     device: Literal["auto", "cpu", "gpu", "mps"] = "auto",
     precision: Literal["auto", "32", "bf16"] = "auto",
     num_workers: int | None = None,
+    image_column: str | None = None,
     config: str | Path | None = None,
 ) -> EmbedResult:
     """Write the embeddings of images to a Parquet file or a folder of Parquet shards."""
@@ -258,6 +283,7 @@ def predict(
     device: Literal["auto", "cpu", "gpu", "mps"] = "auto",
     precision: Literal["auto", "32", "bf16"] = "auto",
     num_workers: int | None = None,
+    image_column: str | None = None,
     config: str | Path | None = None,
 ) -> PredictResult:
     """Write the predictions of fine-tuned branches to a CSV file, a Parquet file or a folder of shards."""
@@ -276,7 +302,10 @@ def compare(
     gradient_checkpointing: bool = False,
     allow_leakage: bool = False,
     cache: str | Path = "auto",
+    image_column: str | None = None,
+    label_column: str | None = None,
     label_columns: tuple[str, ...] | list[str] = (),
+    group_column: str | None = None,
     method: str = "cass",
     objective: str | None = None,
     method_config: dict[str, Any] = ...,

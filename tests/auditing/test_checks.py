@@ -16,6 +16,7 @@ from cass.auditing.checks import Audit, audit_set
 from cass.auditing.facts import gather_facts, take
 from cass.auditing.findings import Finding
 from cass.auditing.safe_splits import safe_splits
+from cass.config.shared import LabelSettings
 from cass.data.manifest.csv_text import manifest_csv
 from cass.data.manifest.manifest import load_manifest
 
@@ -170,11 +171,11 @@ def test_a_mended_list_keeps_flags_and_other_columns(tmp_path: Path) -> None:
     table["oedema"] = [1, 0, "", 1, 0, 1, 1, 0, 0, 1, 1, 0]
     table["mass"] = [0, 0, "", 1, 1, 1, 0, 0, 1, 1, 0, 0]
     table.to_csv(tmp_path / "labels.csv", index=False)
-    manifest = load_manifest(tmp_path / "labels.csv", label_columns=("oedema", "mass"))
+    manifest = load_manifest(tmp_path / "labels.csv", LabelSettings(label_columns=("oedema", "mass")))
     assert manifest.splits is not None
-    text = manifest_csv(manifest, folder=tmp_path, label_columns=("oedema", "mass"))
+    text = manifest_csv(manifest, folder=tmp_path)
     (tmp_path / "again.csv").write_text(text)
-    again = load_manifest(tmp_path / "again.csv", label_columns=("oedema", "mass"))
+    again = load_manifest(tmp_path / "again.csv", LabelSettings(label_columns=("oedema", "mass")))
     assert (again.targets == manifest.targets).all()
     assert (again.labelled == manifest.labelled).all()
     assert again.metadata["site"].tolist() == table.site.tolist()

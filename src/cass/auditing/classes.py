@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from difflib import SequenceMatcher
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +16,10 @@ from cass.types import SPLITS
 FEW_TEST_IMAGES = 5
 """Test images of a class below which its recall moves by more than 20 points an image."""
 IMBALANCE = 10
+FEW_IMAGES = 5
+"""Most images of a class that may be a typing mistake."""
+ALIKE = 0.8
+"""Share of letters in common from which two names may be spellings of one."""
 FRACTIONS = (0.01, 0.1, 1.0)
 
 
@@ -85,6 +92,7 @@ def class_findings(manifest: Manifest, splits: NDArray[np.str_]) -> list[Finding
             fix = "Collect more images, merge it with another class, or remove it: it distorts class means."
             found.append(Finding("warning", "classes", what, fix, _examples(manifest, name)))
     sizes = {name: count["images"] for name, count in counts.items() if count["images"]}
+    found += _misspelt(manifest, sizes)
     if sizes:
         most, least = max(sizes, key=sizes.__getitem__), min(sizes, key=sizes.__getitem__)
         if sizes[most] >= IMBALANCE * sizes[least]:
@@ -94,6 +102,35 @@ def class_findings(manifest: Manifest, splits: NDArray[np.str_]) -> list[Finding
             )
             found.append(Finding("note", "imbalance", what))
     return found
+
+
+def _misspelt(manifest: Manifest, sizes: dict[str, int]) -> list[Finding]:
+    """Find classes whose names are one class in two spellings: the rarer one is the mistake."""
+    found = []
+    for rare in sizes:
+        others = [name for name in sizes if (sizes[name], name) > (sizes[rare], rare)]
+        meant = next((name for name in others if _bare(name) == _bare(rare)), None)
+        if meant is None and sizes[rare] <= FEW_IMAGES:
+            common = [name for name in others if sizes[name] >= IMBALANCE * sizes[rare]]
+            meant = next((name for name in common if _typo(rare, name)), None)
+        if meant is not None:
+            counted = f"{rare!r} ({plural(sizes[rare], 'image')}) and {meant!r} ({sizes[meant]:,})"
+            what = f"The classes {counted} may be one."
+            fix = f"If they are, replace {rare!r} with {meant!r} in the labels."
+            found.append(Finding("warning", "classes", what, fix, _examples(manifest, rare)))
+    return found
+
+
+def _typo(one: str, other: str) -> bool:
+    """Tell whether two long names differ in a letter or two; names that differ in digits are meant."""
+    one, other = _bare(one), _bare(other)
+    if min(len(one), len(other)) < 5 or re.sub(r"\d", "", one) == re.sub(r"\d", "", other):
+        return False
+    return SequenceMatcher(None, one, other).ratio() >= ALIKE
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.casefold())
 
 
 def _examples(manifest: Manifest, name: str) -> tuple[int, ...]:

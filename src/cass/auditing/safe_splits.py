@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cass.auditing.duplicates import families, near_pairs
 from cass.auditing.facts import ImageFacts
+from cass.config.audit import AuditConfig
+from cass.config.wording import column_options
 from cass.data.manifest.manifest import Manifest
 from cass.data.splits.allocation import share_out
 from cass.groups import group_codes, join_copies
@@ -55,15 +56,13 @@ def safe_splits(
     return np.array(SPLITS)[part]
 
 
-def split_command(data: str, *, label_columns: Sequence[str]) -> str:
-    """Return the command that makes safe splits of a set.
+def split_command(config: AuditConfig) -> str:
+    """Return the command that makes safe splits of an audited set.
 
     Args:
-        data: What the user named the set.
-        label_columns: 0/1 columns of a multi-label CSV.
+        config: Settings of the audit: what the user named the set, and its columns.
 
     Returns:
         A line to paste into a shell.
     """
-    columns = [part for name in label_columns for part in ("--label-columns", name)]
-    return shlex.join(["cass", "split", data, *columns, "--out", "safe.csv"])
+    return shlex.join(["cass", "split", config.data, *column_options(config), "--out", "safe.csv"])

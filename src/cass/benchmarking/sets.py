@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from cass.benchmarking.spec import DataEntry
+from cass.config.base import build_config
+from cass.config.shared import LabelSettings
 from cass.data.manifest.csv_text import manifest_csv
 from cass.data.manifest.manifest import GENERATED, Manifest, load_manifest
 from cass.data.splits.fractions import label_subset
@@ -68,9 +70,11 @@ def read_set(name: str, entry: DataEntry, *, folder: Path, out: Path) -> DataSet
     changed = bool(entry.classes) or entry.train_share < 1 or entry.redraw_splits
     if changed and entry.source == GENERATED:
         raise ConfigError(f"The generated set {name!r} is taken as it is", _AS_IT_IS)
-    columns = tuple(entry.settings().get("label_columns", ()))
+    named = {name: value for name, value in entry.settings().items() if name in LabelSettings.model_fields}
+    if changed and named:
+        raise ConfigError(f"The set {name!r} names its columns: {', '.join(named)}", _AS_IT_IS)
     source = entry.source if entry.source == GENERATED else str(_path(entry.source, folder))
-    manifest = load_manifest(source, label_columns=columns)
+    manifest = load_manifest(source, build_config(LabelSettings, named))
     if not manifest.classes:
         raise DataError(f"{entry.source} has no labels", "A benchmark fine-tunes: give a set with labels.")
     if not changed:

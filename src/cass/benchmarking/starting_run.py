@@ -26,7 +26,7 @@ def write_starting_run(config: PretrainConfig) -> None:
     Raises:
         CassError: A setting, the data set, the networks or the output folder cannot be used.
     """
-    manifest = load_manifest(config.data, label_columns=config.label_columns)
+    manifest = load_manifest(config.data, config)
     plan = make_plan(manifest, seed=config.seed)
     inputs = decode(
         plan,

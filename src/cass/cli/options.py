@@ -115,7 +115,8 @@ def _annotation(entry: Verb, name: str, field: FieldInfo) -> Any:
         argument = typer.Argument(metavar=entry.arguments[name], help=field.description, show_default=False)
         return Annotated[str | None, argument]
     bounds, default = wording.bounds(field), wording.default(field)
-    several = " Repeat the option for several values." if get_origin(_first_part(field)) is tuple else ""
+    takes_several = get_origin(_first_part(field)) is tuple
+    several = " Separate several values with commas, or repeat the option." if takes_several else ""
     shown_default = f" [default: {default}]" if default and field.default is not False else ""
     text = f"{field.description}{f' ({bounds})' if bounds else ''}{several}{shown_default}"
     words = wording.choices(field.annotation)
@@ -145,7 +146,9 @@ def _kind(field: FieldInfo) -> Any:
 
 
 def _value(name: str, value: Any, field: FieldInfo) -> Any:
-    """Read the YAML of an option that holds several settings."""
+    """Read the YAML of an option that holds several settings, and take several values with commas apart."""
+    if get_origin(_first_part(field)) is tuple:
+        return [part for text in value for part in wording.split_values(text)]
     if not wording.is_mapping(field):
         return value
     import yaml

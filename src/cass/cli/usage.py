@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -32,11 +33,19 @@ def usage_message(error: Any) -> str:
         known = [name for param in error.ctx.command.params for name in (*param.opts, *param.secondary_opts)]
         hint = did_you_mean(option, [name for name in known if name.startswith("--")])
         line = f"No such option: {option}"
+    elif "unexpected extra argument" in line and len(files := _files_among(line)) > 0:
+        hint = f"Several files? Put the pattern in quotes, such as '*{files[0].suffix}', or give their folder."
     else:
         hint = ""
     if "Did you mean" in line:
         return f"Error: {line}" if line.endswith("?") else f"Error: {line}."
     return f"Error: {line}. {hint or f'Run {command} --help for what it takes.'}"
+
+
+def _files_among(line: str) -> list[Path]:
+    """Return the files that a message about further arguments names, which a shell made of a pattern."""
+    words = line.partition("(")[2].rstrip(")").split()
+    return [Path(word) for word in words if Path(word).is_file()]
 
 
 class FileOrCommand(TyperGroup):

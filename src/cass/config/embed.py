@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from cass.config.shared import DATA, RESUME, ComputeSettings, Source
+from cass.config.shared import DATA, RESUME, ColumnSettings, ComputeSettings, Source
 from cass.config.verbs import verb
 from cass.types import Branches
 
@@ -20,7 +20,7 @@ from cass.types import Branches
     example="cass embed runs/pretrain scans/ --out embeddings.parquet",
     returns="The file or folder, the number of images, and the unreadable files.",
 )
-class EmbedConfig(ComputeSettings):
+class EmbedConfig(ColumnSettings, ComputeSettings):
     """Settings of ``cass embed``."""
 
     run: Path = Field(description="Run folder of cass pretrain or cass finetune.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from cass.config.shared import DATA, RESUME, ComputeSettings, Source
+from cass.config.shared import DATA, RESUME, ColumnSettings, ComputeSettings, Source
 from cass.config.verbs import verb
 
 
@@ -19,7 +19,7 @@ from cass.config.verbs import verb
     example="cass predict runs/tuned new-scans/ --out predictions.csv",
     returns="The file or folder, the number of images, the classes, and the unreadable files.",
 )
-class PredictConfig(ComputeSettings):
+class PredictConfig(ColumnSettings, ComputeSettings):
     """Settings of ``cass predict``."""
 
     run: Path = Field(description="Run folder of cass finetune.")

@@ -14,6 +14,12 @@ def _as_text(value: Any) -> Any:
     return fspath(value) if isinstance(value, PathLike) else value
 
 
+def _as_gpu(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith("cuda:"):
+        raise ValueError(f"set CUDA_VISIBLE_DEVICES={value.removeprefix('cuda:')} and give gpu to choose a GPU")
+    return "gpu" if value == "cuda" else value
+
+
 PathOrWord = BeforeValidator(_as_text)
 """Marks a setting that is a path or a word: Python takes a ``Path`` too, and keeps it as text."""
 
@@ -21,13 +27,13 @@ Source: TypeAlias = Annotated[str, PathOrWord]
 """A path or a word such as ``generated``."""
 
 DATA = (
-    "Images: a folder (any nesting, or one sub-folder a class), a CSV with the columns "
-    "image,label[,group][,split], or the word 'generated' for the built-in generated set."
+    "Images: a folder (any nesting, or one sub-folder a class), a table (.csv, .tsv, .xlsx) with "
+    "the columns image,label[,group][,split], or the word 'generated' for the built-in generated set."
 )
 
 
 LABELS = (
-    "Labels: a CSV with the columns image,label[,group][,split], a folder with one sub-folder a class, "
+    "Labels: a table with the columns image,label[,group][,split], a folder with one sub-folder a class, "
     "or the word 'generated'."
 )
 
@@ -38,8 +44,8 @@ RESUME = "Continue unfinished work: what a stopped process has finished is kept.
 class ComputeSettings(Settings):
     """Where and how a command computes."""
 
-    device: Literal["auto", "cpu", "gpu", "mps"] = Field(
-        "auto", description="Device; auto: a GPU if there is one."
+    device: Annotated[Literal["auto", "cpu", "gpu", "mps"], BeforeValidator(_as_gpu)] = Field(
+        "auto", description="Device; auto: a GPU if there is one; cuda means gpu."
     )
     precision: Literal["auto", "32", "bf16"] = Field(
         "auto",
@@ -82,11 +88,29 @@ class CacheSettings(Settings):
     )
 
 
-class LabelSettings(Settings):
+class ColumnSettings(Settings):
+    """How the images of a table are found."""
+
+    image_column: str | None = Field(
+        None, min_length=1, description="Column with the image paths; default: image."
+    )
+
+
+class LabelSettings(ColumnSettings):
     """How labels are read."""
 
+    label_column: str | None = Field(
+        None, min_length=1, description="Column with the class of each image; default: label."
+    )
     label_columns: tuple[str, ...] = Field(
-        (), description="0/1 columns of the CSV, one per class, for multi-label sets."
+        (),
+        description="0/1 columns, one per class, for multi-label sets; default: all 0/1 columns of a table that "
+        "has no label column.",
+    )
+    group_column: str | None = Field(
+        None,
+        min_length=1,
+        description="Column with the patient or slide of each image, which are never split; default: group.",
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv
+import io
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -11,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from cass.config.shared import PathOrWord
+from cass.config.shared import LabelSettings, PathOrWord
 
 _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below", "multiple_of": "a multiple of"}
 
@@ -19,6 +21,28 @@ _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below", "mul
 def flag(name: str) -> str:
     """Return the option of a field: ``--json`` for ``json_file``."""
     return "--" + name.removesuffix("_file").replace("_", "-")
+
+
+def column_options(settings: LabelSettings) -> list[str]:
+    """Return the options that name the columns of a table, as words of a command line."""
+    words: list[str] = []
+    for name in LabelSettings.model_fields:
+        value = getattr(settings, name)
+        if value:
+            words += [flag(name), value if isinstance(value, str) else join_values(value)]
+    return words
+
+
+def join_values(values: Sequence[str]) -> str:
+    """Join several values of an option by commas; one that holds a comma is put in double quotes."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(values)
+    return text.getvalue()
+
+
+def split_values(text: str) -> list[str]:
+    """Take several values of an option apart, as :func:`join_values` joins them."""
+    return [value.strip() for value in next(csv.reader([text], skipinitialspace=True), []) if value.strip()]
 
 
 def bounds(field: FieldInfo) -> str:

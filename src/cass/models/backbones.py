@@ -167,11 +167,14 @@ def build_branch(spec: BackboneSpec, *, seed: int) -> Branch:
     )
 
 
-def check_network(spec: BackboneSpec) -> None:
+def check_network(spec: BackboneSpec) -> Branch:
     """Check that a branch can be built, without allocating its weights.
 
     Args:
         spec: Name, start and input of the network.
+
+    Returns:
+        The branch, on the meta device.
 
     Raises:
         ModelError: As of :func:`build_branch`, except for what only loading the weights can tell.
@@ -179,7 +182,7 @@ def check_network(spec: BackboneSpec) -> None:
     if spec.weights not in ("none", "imagenet"):
         weight_file(Path(spec.weights), option=f"{spec.option}-weights")
     with torch.device("meta"):
-        build_branch(replace(spec, weights="none"), seed=0)
+        return build_branch(replace(spec, weights="none"), seed=0)
 
 
 def _create(spec: BackboneSpec) -> tuple[Any, bool]:

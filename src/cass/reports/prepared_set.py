@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from cass.config.shared import LabelSettings
+from cass.config.wording import column_options
 from cass.data.prepare.prepared import Prepared
 from cass.reports.tables import Cells
 
@@ -45,5 +47,5 @@ def next_step(out: Path, label_columns: Sequence[str]) -> str:
         out: The CSV that was written.
         label_columns: Its 0/1 columns.
     """
-    columns = "".join(f" --label-columns {shlex.quote(name)}" for name in label_columns)
-    return f"Next: cass audit {shlex.quote(str(out))}{columns}"
+    columns = column_options(LabelSettings(label_columns=tuple(label_columns)))
+    return f"Next: {shlex.join(['cass', 'audit', str(out), *columns])}"

@@ -34,4 +34,4 @@ def resolve_compare(config: CompareConfig) -> Manifest:
     with named("--finetune"):
         resolve_tuning(config.finetune)
     check_training(config)
-    return labelled_manifest(config.data, config.label_columns)
+    return labelled_manifest(config.data, config)

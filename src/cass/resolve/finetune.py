@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cass.config.finetune import FinetuneConfig, TuneSettings
 from cass.config.pretrain import PretrainConfig
+from cass.config.shared import LabelSettings
 from cass.data.manifest.manifest import Manifest, load_manifest
 from cass.errors import DataError
 from cass.hardware import accelerator
@@ -46,22 +46,25 @@ def resolve_finetune(config: FinetuneConfig) -> ResolvedFinetune:
     resolve_tuning(config)
     pretraining = read_config(config.run, PretrainConfig, written_by="cass pretrain")
     names = tuple(chosen_branches(config.run, config.branch))
-    return ResolvedFinetune(pretraining, names, labelled_manifest(config.labels, config.label_columns))
+    return ResolvedFinetune(pretraining, names, labelled_manifest(config.labels, config))
 
 
-def labelled_manifest(data: str, label_columns: Sequence[str]) -> Manifest:
+def labelled_manifest(data: str, settings: LabelSettings) -> Manifest:
     """Read a data set that must have labels.
 
     Args:
         data: Folder, CSV, or ``generated``.
-        label_columns: 0/1 columns of a multi-label CSV.
+        settings: How its labels are read.
 
     Raises:
         DataError: It is missing or malformed, or has no labels.
     """
-    manifest = load_manifest(data, label_columns=label_columns)
+    manifest = load_manifest(data, settings)
     if not manifest.classes:
-        raise DataError(f"{data} has no labels", "Fill the column 'label', or name --label-columns.")
+        raise DataError(
+            f"{data} has no labels",
+            "Fill the column 'label', or name yours with --label-column or --label-columns.",
+        )
     return manifest
 
 

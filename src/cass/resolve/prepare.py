@@ -41,7 +41,7 @@ def resolve_dicom(config: PrepareDicomConfig) -> Manifest:
         ConfigError: There is none.
         DataError: The data set is missing or malformed.
     """
-    manifest = load_manifest(config.data, label_columns=config.label_columns)
+    manifest = load_manifest(config.data, config)
     dicom = [row for row, name in enumerate(manifest.images) if _may_be_dicom(name)]
     if not dicom:
         raise ConfigError(f"{config.data} holds no DICOM file", "Give a folder or CSV of DICOM files.")
@@ -54,7 +54,7 @@ def resolve_nifti(config: PrepareNiftiConfig) -> Manifest:
     Raises:
         DataError: The data set is missing or malformed, or holds no volume.
     """
-    return load_manifest(config.data, label_columns=config.label_columns, kind=FileKind(NIFTI_SUFFIXES))
+    return load_manifest(config.data, config, kind=FileKind(NIFTI_SUFFIXES))
 
 
 def resolve_slides(config: PrepareSlidesConfig) -> Manifest:
@@ -63,7 +63,7 @@ def resolve_slides(config: PrepareSlidesConfig) -> Manifest:
     Raises:
         DataError: The data set is missing or malformed, or holds no slide.
     """
-    return load_manifest(config.data, label_columns=config.label_columns, kind=FileKind(SLIDE_SUFFIXES))
+    return load_manifest(config.data, config, kind=FileKind(SLIDE_SUFFIXES))
 
 
 def _may_be_dicom(name: str) -> bool:

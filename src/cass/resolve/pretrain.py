@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cass.config.base import build_config
 from cass.config.pretrain import PretrainConfig
 from cass.data.manifest.manifest import Manifest, load_manifest
+from cass.errors import ConfigError
 from cass.methods.base import METHODS, Method, MethodConfig, branch_names
-from cass.models.backbones import BackboneSpec, check_network
+from cass.models.backbones import BackboneSpec, Branch, check_network
 from cass.resolve.naming import chosen, named
 from cass.runs.pretrain_folder import claim_folder
 from cass.training.ranks import is_main, world_size
 from cass.training.start import starting_spec
 from cass.transforms.recipes import RECIPES, ViewRecipe, fit_recipe
 from cass.types import BranchName
+
+log = logging.getLogger("cass")
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ def resolve_pretrain(config: PretrainConfig) -> ResolvedPretrain:
     if is_main(config):
         claim_folder(config)
     method = check_training(config)
-    return ResolvedPretrain(method, load_manifest(config.data, label_columns=config.label_columns))
+    return ResolvedPretrain(method, load_manifest(config.data, config))
 
 
 def check_training(config: PretrainConfig) -> ResolvedMethod:
@@ -77,14 +82,34 @@ def check_training(config: PretrainConfig) -> ResolvedMethod:
         config: Settings of the run.
 
     Raises:
-        ConfigError: An unknown method, objective, setting, view recipe or device.
+        ConfigError: An unknown method, objective, setting, view recipe or device; or a CNN and a Transformer in
+            each other's place.
         ModelError: An unknown network, weights that are missing, or an image size that does not fit.
     """
     method = resolve_method(config)
     world_size(config)
-    for spec in method.networks(config):
-        check_network(spec)
+    _check_kinds([check_network(spec) for spec in method.networks(config)])
     return method
+
+
+def _check_kinds(branches: Sequence[Branch]) -> None:
+    """Refuse a CNN and a Transformer in each other's place, and warn of two networks of one kind."""
+    if len(branches) < 2:
+        return
+    cnn, transformer = branches
+    if cnn.patch_size is not None and transformer.patch_size is None:
+        raise ConfigError(
+            f"--cnn {cnn.spec.name!r} is a vision Transformer, and --transformer {transformer.spec.name!r} is not",
+            "Swap them.",
+        )
+    if (cnn.patch_size is None) == (transformer.patch_size is None):
+        kind = "CNNs" if cnn.patch_size is None else "vision Transformers"
+        log.warning(
+            "%r and %r are both %s: cass gains from pairing a CNN with a vision Transformer.",
+            cnn.spec.name,
+            transformer.spec.name,
+            kind,
+        )
 
 
 def resolve_method(config: PretrainConfig) -> ResolvedMethod:

@@ -16,4 +16,4 @@ def resolve_split(config: SplitConfig) -> Manifest:
         OutputError: The output exists, or cannot be written.
     """
     check_new_csv(config.out)
-    return load_manifest(config.data, label_columns=config.label_columns)
+    return load_manifest(config.data, config)

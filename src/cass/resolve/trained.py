@@ -56,7 +56,7 @@ def resolve_evaluate(config: EvaluateConfig) -> tuple[dict[str, Any], Manifest]:
     if config.out is not None:
         check_free(config.out)
     summary = finetuned_summary(config.run)
-    return summary, load_manifest(config.labels, label_columns=config.label_columns)
+    return summary, load_manifest(config.labels, config, known=summary["classes"])
 
 
 def resolve_embed(config: EmbedConfig) -> ResolvedRows:
@@ -70,7 +70,7 @@ def resolve_embed(config: EmbedConfig) -> ResolvedRows:
     target = choose_target(config.out, files=(".parquet",), resume=config.resume)
     accelerator(config.device)
     chosen_branches(config.run, config.branch)
-    manifest = load_manifest(config.data)
+    manifest = load_manifest(config.data, config)
     return ResolvedRows(target, manifest.root, manifest.images)
 
 
@@ -85,7 +85,7 @@ def resolve_predict(config: PredictConfig) -> ResolvedPredict:
     target = choose_target(config.out, files=(".csv", ".parquet"), resume=config.resume)
     accelerator(config.device)
     summary = finetuned_summary(config.run)
-    manifest = load_manifest(config.data)
+    manifest = load_manifest(config.data, config)
     return ResolvedPredict(target, manifest.root, manifest.images, summary)
 
 

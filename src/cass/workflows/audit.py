@@ -52,7 +52,7 @@ def run_audit(config: AuditConfig, resolved: dict[BranchName, Path] | None = Non
     """
     if resolved is None:
         resolve_audit(config)
-    manifest = load_manifest(config.data, label_columns=config.label_columns)
+    manifest = load_manifest(config.data, config)
     facts = facts_of_set(manifest)
     digests = [digest or f"unreadable {row}" for row, digest in enumerate(facts.digests)]
     split = resolve_splits(manifest, digests=digests, seed=config.seed, known=None)
@@ -66,7 +66,7 @@ def run_audit(config: AuditConfig, resolved: dict[BranchName, Path] | None = Non
         facts,
         split.splits,
         splits_source=split.source,
-        split_command=split_command(config.data, label_columns=config.label_columns),
+        split_command=split_command(config),
         more=more,
         seed=config.seed,
     )

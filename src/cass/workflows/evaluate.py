@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cass.config.evaluate import EvaluateConfig
 from cass.data.manifest.manifest import Manifest
 from cass.data.splits.resolve import read_splits
-from cass.errors import DataError
+from cass.errors import DataError, did_you_mean
 from cass.evaluation.classification import ClassificationReport, classification_report
 from cass.evaluation.probabilities import probabilities
 from cass.files import write_json, write_text
@@ -171,7 +171,7 @@ def _split_images(
     if unknown:
         raise DataError(
             f"Label {unknown[0]!r} in {config.labels} is unknown to {config.run}",
-            f"It was fine-tuned on {', '.join(classes)}.",
+            did_you_mean(unknown[0], classes) or f"It was fine-tuned on {', '.join(classes)}.",
         )
     _log_images(config, plan, rows, known)
     return plan, rows

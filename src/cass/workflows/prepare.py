@@ -122,6 +122,5 @@ def _write_set(config: PrepareSetConfig, resolved: Path | None, read: Callable[[
     out = resolved or resolve_prepared_set(config)
     prepared = read()
     manifest = prepared.manifest
-    columns = manifest.classes if manifest.task == "multilabel" else ()
-    write_text(out, manifest_csv(manifest, folder=out.parent, label_columns=columns))
-    return PreparedSet(out, prepared, columns)
+    write_text(out, manifest_csv(manifest, folder=out.parent))
+    return PreparedSet(out, prepared, manifest.label_columns)

@@ -62,7 +62,7 @@ def run_split(config: SplitConfig, resolved: Manifest | None = None) -> SplitRes
     manifest, facts = manifest.subset(kept), take(facts, kept)
     splits = safe_splits(manifest, facts, seed=config.seed, ratios=config.ratios)
     made = replace(manifest, splits=splits)
-    write_text(config.out, manifest_csv(made, folder=config.out.parent, label_columns=config.label_columns))
+    write_text(config.out, manifest_csv(made, folder=config.out.parent))
     counted = Counter(splits.tolist())
     return SplitResult(config.out, {name: counted[name] for name in SPLITS}, unreadable)
 

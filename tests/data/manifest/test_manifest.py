@@ -9,6 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from cass.config.shared import LabelSettings
 from cass.data.manifest.manifest import load_manifest
 from cass.errors import CassError, ConfigError, DataError
 
@@ -59,7 +60,7 @@ def test_joined_labels_are_multilabel(write_csv: Write) -> None:
 
 def test_label_columns_tell_no_finding_from_unlabelled(write_csv: Write) -> None:
     text = "image,oedema,effusion,age\na.png,1,0,30\nb.png,0,0.0,40\nc.png,,,50\n"
-    manifest = load_manifest(write_csv(text), label_columns=["oedema", "effusion"])
+    manifest = load_manifest(write_csv(text), LabelSettings(label_columns=("oedema", "effusion")))
     assert manifest.task == "multilabel"
     assert manifest.classes == ("effusion", "oedema")
     assert manifest.targets.tolist() == [[0, 1], [0, 0], [0, 0]]
@@ -127,8 +128,6 @@ def test_the_word_generated_is_the_generated_set(
         ("", ["is empty"]),
         ("image,label\n", ["no rows"]),
         ("file,label\na.png,x\n", ["no column 'image'", "'file', 'label'"]),
-        ("image;label\na.png;x\n", ["semicolons", "sep=';'"]),
-        ("image\tlabel\na.png\tx\n", ["tabs"]),
         ("image,label,label\na.png,x,y\n", ["'label' more than once"]),
         ("image,label\na.png,x,y\n", ["line 2", "3 cells"]),
         ("image,label\na.png,x\n,y\n", ["line 3", "empty image"]),
@@ -138,8 +137,8 @@ def test_the_word_generated_is_the_generated_set(
         ("image,label\na.png,|\n", ["line 2", "names no class"]),
         ("image,label,split\na.png,x,train\nb.png,x,tset\n", ["line 3", "'tset'", "train, val or test"]),
         ("image,label,split\na.png,x,train\nb.png,x,\n", ["line 3", "no split"]),
-        ("image,label,Split\na.png,x,train\n", ["'Split'", "Rename it to 'split'"]),
-        ("image,labels\na.png,x\n", ["'labels'", "Rename it to 'label'"]),
+        ("image,label,Splits\na.png,x,train\n", ["'Splits'", "Rename it to 'split'"]),
+        ("image,labels\na.png,x\n", ["'labels'", "--label-column labels"]),
     ],
 )
 def test_a_bad_csv_is_one_line_with_the_mend(write_csv: Write, text: str, words: list[str]) -> None:
@@ -177,20 +176,21 @@ def test_a_csv_in_another_encoding(write_csv: Write) -> None:
 def test_bad_label_columns(write_csv: Write, columns: list[str], kind: type[CassError], words: str) -> None:
     path = write_csv("image,oedema,effusion,age\na.png,1,0,30\nb.png,1,,1\n")
     with pytest.raises(kind, match=words):
-        load_manifest(path, label_columns=columns)
+        load_manifest(path, LabelSettings(label_columns=tuple(columns)))
 
 
 def test_label_columns_need_a_csv(write_images: Write) -> None:
     with pytest.raises(DataError, match=r"without labels\.csv"):
-        load_manifest(write_images(["a.png"]), label_columns=["x"])
+        load_manifest(write_images(["a.png"]), LabelSettings(label_columns=("x",)))
 
 
 def test_missing_sources(tmp_path: Path, write_images: Write) -> None:
     write_images(["scans/a.png"])
     with pytest.raises(DataError, match=r"scan does not exist\. Did you mean 'scans'"):
         load_manifest(tmp_path / "scan")
-    with pytest.raises(DataError, match="neither a folder nor"):
-        load_manifest(tmp_path / "scans" / "a.png")
+    (tmp_path / "notes.txt").write_text("notes")
+    with pytest.raises(DataError, match="neither a folder, nor an image, nor a table"):
+        load_manifest(tmp_path / "notes.txt")
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ class Format(ABC):
         return 8
 
     def count(self, path: Path) -> int:
-        """Count the images of a file, from its header: 1 or more; 1 for a file that cannot be read."""
+        """Count the images of a file, from its header; 1 for a file that cannot be read."""
         return 1
 
     def group(self, path: Path, *, salt: str) -> str:

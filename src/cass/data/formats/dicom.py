@@ -40,10 +40,17 @@ def frame_count(path: Path) -> int:
         path: A DICOM file.
 
     Returns:
-        1 or more; 1 for a file that cannot be read, whose error comes when it is.
+        The frames; 0 for what holds no picture, such as a report or a structure set; 1 for a file that cannot be
+        read, whose error comes when it is.
+
+    Source:
+        DICOM PS3.3, section C.7.6.3: an image has Rows and Columns.
     """
     try:
-        return max(1, int(_header(path).get("NumberOfFrames") or 1))
+        header = _header(path)
+        if "Rows" not in header and "Image" not in getattr(header.get("SOPClassUID"), "name", "Image"):
+            return 0
+        return max(1, int(header.get("NumberOfFrames") or 1))
     except (UnreadableImage, ValueError, TypeError):
         return 1
 

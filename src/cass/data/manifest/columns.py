@@ -7,15 +7,17 @@ import posixpath
 from collections.abc import Sequence
 
 from cass.data.formats.references import file_of
-from cass.data.manifest.csv_table import Table
+from cass.data.manifest.column_roles import FLAGS
 from cass.data.manifest.folders import SPLIT_NAMES
 from cass.data.manifest.kinds import IMAGES, FileKind
+from cass.data.manifest.stems import StemFinder
+from cass.data.manifest.table import Table
 from cass.errors import ConfigError, DataError, did_you_mean
 from cass.types import Task
 
 
 def image_paths(table: Table, *, kind: FileKind = IMAGES) -> tuple[str, ...]:
-    """Check the column ``image``.
+    """Check the column ``image``; a name without suffix stands for the one image of that name.
 
     Args:
         table: A table with that column.
@@ -30,12 +32,17 @@ def image_paths(table: Table, *, kind: FileKind = IMAGES) -> tuple[str, ...]:
     """
     # A million rows: strings instead of Path objects, and no second string for what is already normal.
     root, seen, missing = str(table.path.parent), set[str](), list[str]()
+    stems = StemFinder(root, kind)
     images: list[str] = []
     for cell, line in zip(table.columns["image"], table.lines, strict=True):
         if not cell:
             raise DataError(f"{table.path} line {line} has an empty image", "Fill in the path or remove the row.")
-        image = cell.replace("\\", "/")
+        image = stems.complete(cell.replace("\\", "/"))
         file = file_of(image)
+        if not posixpath.splitext(file)[1] and not os.path.isfile(os.path.join(root, file)):
+            missing.append(cell)
+            images.append(image)
+            continue
         if not kind.includes(os.path.join(root, file)):
             raise DataError(
                 f"{table.path} line {line}: {cell!r} is not an image that cass reads"
@@ -116,18 +123,17 @@ def labels_from_columns(table: Table, names: Sequence[str]) -> tuple[list[tuple[
                 f"{table.path} has no label column {name!r}",
                 did_you_mean(name, table.columns) or f"It has {', '.join(map(repr, table.columns))}.",
             )
-    values = {"0": False, "1": True, "0.0": False, "1.0": True}  # pandas writes 1.0 beside empty cells
     labels, labelled = list[tuple[str, ...]](), list[bool]()
     for i, line in enumerate(table.lines):
         row = {name: table.columns[name][i] for name in names}
         given = any(row.values())
         for name, cell in row.items():
-            if given and cell not in values:
+            if given and cell not in FLAGS:
                 raise DataError(
                     f"{table.path} line {line}: the label column {name!r} holds {cell!r}",
                     "Write 0 or 1 in every label column, or leave all of them empty for an unlabelled image.",
                 )
-        labels.append(tuple(name for name, cell in row.items() if given and values[cell]))
+        labels.append(tuple(name for name, cell in row.items() if given and FLAGS[cell]))
         labelled.append(given)
     return labels, labelled
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +12,20 @@ import numpy as np
 from cass.data.manifest.manifest import Manifest
 
 
-def manifest_csv(manifest: Manifest, *, folder: Path | None, label_columns: Sequence[str] = ()) -> str:
+def manifest_csv(manifest: Manifest, *, folder: Path | None) -> str:
     """Write a manifest as CSV.
 
     Args:
         manifest: N images.
         folder: Folder of the CSV, which its paths are relative to; None writes full paths.
-        label_columns: 0/1 columns to write labels in; empty writes one column ``label``.
 
     Returns:
-        The CSV: ``image``, the labels, ``group`` and ``split`` where the manifest has them, and all other columns.
+        The CSV: ``image``, the labels as they were read (0/1 columns, or one column ``label``), ``group`` and
+        ``split`` where the manifest has them, and all other columns.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    labels = list(label_columns) or (["label"] if manifest.classes else [])
+    labels = list(manifest.label_columns) or (["label"] if manifest.classes else [])
     given = {"group": manifest.groups, "split": manifest.splits}
     belongings = {name: cells for name, cells in given.items() if cells is not None}
     writer.writerow(["image", *labels, *belongings, *manifest.metadata])
@@ -36,9 +35,9 @@ def manifest_csv(manifest: Manifest, *, folder: Path | None, label_columns: Sequ
     others = manifest.metadata.to_numpy(dtype=np.str_)
     for row, image in enumerate(manifest.images):
         line = [os.path.normpath(os.path.join(root, image)).replace(os.sep, "/")]
-        if label_columns:
+        if manifest.label_columns:
             flags = dict(zip(manifest.classes, manifest.targets[row], strict=True))
-            line += [str(flags[name]) if manifest.labelled[row] else "" for name in label_columns]
+            line += [str(flags[name]) if manifest.labelled[row] else "" for name in manifest.label_columns]
         elif labels:
             line.append(
                 "|".join(name for name, flag in zip(manifest.classes, manifest.targets[row], strict=True) if flag)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections import Counter
@@ -11,6 +12,8 @@ from pathlib import Path
 from cass.data.manifest.kinds import IMAGES, FileKind
 from cass.errors import DataError
 from cass.types import Split
+
+log = logging.getLogger("cass")
 
 SPLIT_NAMES: dict[str, Split] = {
     "train": "train",
@@ -93,8 +96,9 @@ def read_folder(folder: Path, *, kind: FileKind = IMAGES) -> FolderLayout:
 
     Split folders (``train/ val/ test/``, also ``training``, ``validation``, ``valid``, ``dev``,
     ``testing``, in any case) are honoured, with classes where every image lies in one sub-folder of
-    its split or directly in it (unlabelled). Otherwise the sub-folders are the classes where every
-    image lies exactly one level down and there are at least two. Otherwise nothing is labelled.
+    its split or directly in it (unlabelled). Otherwise the sub-folders are the classes where no
+    image lies more than one level down and there are at least two of them; images beside them are unlabelled.
+    Otherwise nothing is labelled.
 
     Args:
         folder: An existing folder.
@@ -128,7 +132,15 @@ def read_folder(folder: Path, *, kind: FileKind = IMAGES) -> FolderLayout:
             "Move all images into the split folders (unlabelled ones directly into train), or write a CSV "
             "with the columns image,label,split.",
         )
-    if len(tops) >= 2 and set(depths) == {1}:
+    if len(tops - {""}) >= 2 and max(depths) == 1:
+        if depths[0]:
+            beside = next(image for image in images if "/" not in image)
+            log.warning(
+                "%d images in %s lie beside the class folders (first: %s) and are unlabelled.",
+                depths[0],
+                folder,
+                beside,
+            )
         return FolderLayout(images, tuple(_top(image) for image in images), None)
     return FolderLayout(images, ("",) * len(images), None)
 

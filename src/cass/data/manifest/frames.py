@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,8 +13,12 @@ from numpy.typing import NDArray
 from cass.data.formats.base import FORMATS, Format, format_of
 from cass.data.formats.references import MARK, file_of, split_reference
 from cass.data.formats.salt import salt_of
+from cass.errors import DataError
 from cass.files import cache_folder
+from cass.listing import some_of
 from cass.parallel import for_each
+
+log = logging.getLogger("cass")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +44,9 @@ def list_frames(root: Path, images: Sequence[str], *, group: bool) -> Frames | N
         images: N image names. One that names a picture itself, such as ``scan.dcm#3``, stays as it is.
         group: Whether to group them: a DICOM file by a code of its patient that cannot be traced back (or of its
             series, where it names no patient), and the pictures of one file with each other.
+
+    Raises:
+        DataError: No file holds a picture.
 
     Returns:
         The frames; None where every file is a picture of its own and tells nothing of whom it shows.
@@ -67,6 +75,16 @@ def list_frames(root: Path, images: Sequence[str], *, group: bool) -> Frames | N
             groups[row] = f"file-{numbers[file]}"
 
     for_each(len(rows), look)
+    if empty := [images[row] for row in rows if not frames[row]]:
+        log.warning(
+            "%d files hold no image (DICOM reports, structure sets and the like) and are not used: %s.",
+            len(empty),
+            some_of(empty),
+        )
+        if not frames.any():
+            raise DataError(
+                f"No images in {root}: its DICOM files hold no image", "Give the folder of the images."
+            )
     if not named and not any(groups) and (frames == 1).all():
         return None
     names = [

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
+import os
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cass.config.shared import ColumnSettings, LabelSettings
+from cass.data.manifest.column_roles import ROLES, flag_columns, with_roles
 from cass.data.manifest.columns import image_paths, labels_from_columns, labels_from_names, split_names
-from cass.data.manifest.csv_table import read_table
 from cass.data.manifest.folders import list_images, read_folder
 from cass.data.manifest.frames import list_frames
 from cass.data.manifest.kinds import IMAGES, FileKind
+from cass.data.manifest.table import TABLE_SUFFIXES, read_table
 from cass.data.sources.medmnist import PREFIX, fetch_medmnist, unpack_medmnist
 from cass.errors import DataError, did_you_mean
 from cass.files import cache_folder
@@ -44,7 +48,8 @@ class Manifest:
         groups: (N,) group names (patients, slides), ``""`` for an image that is its own group; or None.
         splits: (N,) of ``train``, ``val``, ``test`` as given by the user; or None.
         task: ``multiclass`` (one class an image) or ``multilabel`` (any number).
-        metadata: The other CSV columns as text, N rows.
+        metadata: The other columns of the table as text, N rows.
+        label_columns: The 0/1 columns that the labels stand in; empty where they are names.
         generated: True for the data set that cass draws itself.
     """
 
@@ -57,6 +62,7 @@ class Manifest:
     splits: NDArray[np.str_] | None
     task: Task
     metadata: pd.DataFrame
+    label_columns: tuple[str, ...] = ()
     generated: bool = False
 
     def __len__(self) -> int:
@@ -88,22 +94,30 @@ class Manifest:
         )
 
 
-def load_manifest(source: str | Path, *, label_columns: Sequence[str] = (), kind: FileKind = IMAGES) -> Manifest:
-    """Read a data set from a folder, a CSV manifest, a MedMNIST file, or the word ``generated``.
+def load_manifest(
+    source: str | Path,
+    settings: ColumnSettings | None = None,
+    *,
+    known: Sequence[str] = (),
+    kind: FileKind = IMAGES,
+) -> Manifest:
+    """Read a data set from a folder, a table, one image, a MedMNIST file, or the word ``generated``.
 
     Args:
-        source: ``"generated"``; a CSV with a column ``image`` (paths relative to the CSV's folder) and
+        source: ``"generated"``; a table with a column ``image`` (paths relative to the table's folder) and
             optionally ``label`` (names joined by ``|`` for multi-label; empty for unlabelled),
             ``group`` and ``split``; or a folder, which is read through the ``labels.csv`` at its top
             where it has one, and otherwise by its layout (see :func:`cass.data.manifest.folders.read_folder`).
-            A folder that is itself called generated is given as ``./generated``. Or an ``.npz`` of MedMNIST,
-            or ``medmnist:`` and the name of one, which is downloaded; both have splits and labels of their own.
-        label_columns: Names of 0/1 columns that hold the labels instead of ``label``; empty in all of
-            them means unlabelled. The task is then multi-label.
+            A folder that is itself called generated is given as ``./generated``. Or an image, or a pattern of
+            images such as ``scans/*.png``. Or an ``.npz`` of MedMNIST, or ``medmnist:`` and the name of one,
+            which is downloaded; both have splits and labels of their own.
+        settings: Names of the columns, where a table uses others. Of 0/1 columns, empty in all of
+            them means unlabelled; the task is then multi-label.
+        known: Classes of a trained run, for a table whose labels are 0/1 columns that nobody named.
         kind: Which files count. Of any other kind than images, a row stays a file, whatever it holds.
 
     Returns:
-        The manifest: a CSV in the order of its rows, a folder in sorted order.
+        The manifest: a table in the order of its rows, a folder in sorted order.
 
     Raises:
         DataError: The source is missing, empty or malformed; the message names the file, the line or
@@ -113,30 +127,39 @@ def load_manifest(source: str | Path, *, label_columns: Sequence[str] = (), kind
         from cass.data.sources.generated import generated_dataset
 
         table = generated_dataset() / "labels.csv"
-        return replace(load_manifest(table, label_columns=label_columns), generated=True)
+        return replace(_from_table(table, settings), generated=True)
     if str(source).startswith(PREFIX):
         source = fetch_medmnist(str(source).removeprefix(PREFIX), cache_folder())
-    path = Path(source).expanduser()
+    return _from_path(Path(source).expanduser(), settings, known, kind)
+
+
+def _from_path(path: Path, settings: ColumnSettings | None, known: Sequence[str], kind: FileKind) -> Manifest:
+    """Read a folder, a table, images, or a MedMNIST file."""
     if path.suffix.lower() == ".npz" and path.is_file():
         table, findings = unpack_medmnist(path, cache_folder())
-        return _from_csv(table, findings)
+        return _from_table(table, LabelSettings(label_columns=findings))
     if not path.exists():
+        if matches := sorted(glob(str(path))):
+            return _from_files([Path(match) for match in matches], kind)
         near = did_you_mean(path.name, _siblings(path))
         raise DataError(f"{path} does not exist", near or "Give a folder of images or a CSV file.")
     if path.is_file():
-        if path.suffix.lower() != ".csv":
-            raise DataError(
-                f"{path} is neither a folder nor a .csv file", "Give the folder that holds it, or a CSV."
-            )
-        return _from_csv(path, label_columns, kind)
+        if path.suffix.lower() in TABLE_SUFFIXES:
+            return _from_table(path, settings, known, kind)
+        if kind.includes(str(path)):
+            return _from_files([path], kind)
+        raise DataError(
+            f"{path} is neither a folder, nor an image, nor a table ({', '.join(TABLE_SUFFIXES)})",
+            "Give the folder that holds it, or save the table as CSV.",
+        )
     if (path / "labels.csv").is_file():
-        manifest = _from_csv(path / "labels.csv", label_columns, kind)
+        manifest = _from_table(path / "labels.csv", settings, known, kind)
         _report_labels_csv(path, manifest, kind)
         return manifest
-    if label_columns:
+    if settings is not None and (column := _named_column(settings)):
         raise DataError(
-            f"{path} is a folder without labels.csv, so it has no column {label_columns[0]!r}",
-            "Give a CSV file that has the label columns.",
+            f"{path} is a folder without labels.csv, so it has no column {column!r}",
+            "Give the table that has it.",
         )
     layout = read_folder(path, kind=kind)
     return build_manifest(
@@ -176,31 +199,44 @@ def _report_labels_csv(folder: Path, manifest: Manifest, kind: FileKind) -> None
         )
 
 
-def _from_csv(path: Path, label_columns: Sequence[str], kind: FileKind = IMAGES) -> Manifest:
-    """Read a CSV manifest."""
-    table = read_table(path)
-    columns = table.columns
-    if "image" not in columns:
-        raise DataError(
-            f"{path} has no column 'image' (it has {', '.join(map(repr, columns))})",
-            "Name the column that holds the image paths 'image'.",
-        )
-    # A column 'Split' that is quietly taken for metadata would put test images into the training.
-    for word in ("label", "group", "split"):
-        if word in columns or (word == "label" and label_columns):
-            continue
-        near = next((name for name in columns if name.lower() in (word, word + "s")), None)
-        if near is not None and near not in label_columns:
-            raise DataError(f"{path} has a column {near!r} but none named {word!r}", f"Rename it to {word!r}.")
+def _named_column(settings: ColumnSettings) -> str | None:
+    """Return the first column that the user named."""
+    names = settings.model_dump(include=set(LabelSettings.model_fields)).values()
+    return next((name if isinstance(name, str) else name[0] for name in names if name), None)
 
+
+def _from_files(files: Sequence[Path], kind: FileKind) -> Manifest:
+    """Read images that are named one by one, or by a pattern; other files and hidden ones are passed over."""
+    images = [file for file in files if file.is_file() and kind.includes(str(file)) and file.name[0] != "."]
+    if not images:
+        raise DataError(f"{files[0]} is no image that cass reads", f"cass reads {', '.join(kind.suffixes)}.")
+    root = Path(os.path.commonpath([file.parent for file in images]))
+    return build_manifest(
+        root=root,
+        images=tuple(file.relative_to(root).as_posix() for file in images),
+        labels=[()] * len(images),
+        labelled=[False] * len(images),
+        task="multiclass",
+        frames=kind.images,
+    )
+
+
+def _from_table(
+    path: Path, settings: ColumnSettings | None, known: Sequence[str] = (), kind: FileKind = IMAGES
+) -> Manifest:
+    """Read a table of images."""
+    given = settings.model_dump(include=set(LabelSettings.model_fields)) if settings is not None else {}
+    settings = LabelSettings(**given)
+    table = with_roles(read_table(path), settings)
     images = image_paths(table, kind=kind)
+    label_columns = settings.label_columns or flag_columns(table, known=known)
     if label_columns:
         labels, labelled = labels_from_columns(table, label_columns)
         task: Task = "multilabel"
     else:
         labels, labelled, task = labels_from_names(table)
-    used = {"image", "group", "split", *(label_columns or ("label",))}
-    groups = columns.get("group")
+    used = {*ROLES, *label_columns}
+    groups = table.columns.get("group")
     return build_manifest(
         root=path.parent,
         images=images,
@@ -209,8 +245,8 @@ def _from_csv(path: Path, label_columns: Sequence[str], kind: FileKind = IMAGES)
         groups=groups if groups is not None and any(groups) else None,
         splits=split_names(table),
         task=task,
-        metadata={name: cells for name, cells in columns.items() if name not in used},
-        classes=label_columns,
+        metadata={name: cells for name, cells in table.columns.items() if name not in used},
+        label_columns=label_columns,
         frames=kind.images,
     )
 
@@ -225,7 +261,7 @@ def build_manifest(
     groups: Sequence[str] | None = None,
     splits: Sequence[str] | None = None,
     metadata: dict[str, list[str]] | None = None,
-    classes: Sequence[str] = (),
+    label_columns: Sequence[str] = (),
     frames: bool = True,
 ) -> Manifest:
     """Turn lists of names into a manifest.
@@ -239,7 +275,7 @@ def build_manifest(
         groups: N group names, or None.
         splits: N split names, or None.
         metadata: Other columns, each of N cells.
-        classes: Classes that exist even where no image has them.
+        label_columns: The 0/1 columns that the labels stand in: classes even where no image has them.
         frames: Whether a file of several pictures becomes a row for each.
 
     Returns:
@@ -248,7 +284,7 @@ def build_manifest(
     import pandas as pd
 
     # Label columns stay classes even where no image has them; otherwise a class is a name that occurs.
-    names = tuple(sorted(set(classes) or {name for row in labels for name in row}))
+    names = tuple(sorted(set(label_columns) or {name for row in labels for name in row}))
     column = {name: k for k, name in enumerate(names)}
     targets = np.zeros((len(images), len(names)), dtype=np.uint8)
     for i, row in enumerate(labels):
@@ -263,6 +299,7 @@ def build_manifest(
         splits=None if splits is None else np.array(splits, dtype=np.str_),
         task=task,
         metadata=pd.DataFrame(metadata or {}, index=pd.RangeIndex(len(images)), dtype=str),
+        label_columns=tuple(label_columns),
     )
     listed = list_frames(root, images, group=groups is None) if frames else None
     if listed is None:

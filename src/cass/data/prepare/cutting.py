@@ -112,7 +112,7 @@ def write_pictures(
         why = f", the first: {first[0]} ({first[1]})" if first else ": all images are empty"
         raise DataError(f"None of the {len(manifest)} files gave an image{why}", "Fix the files or the settings.")
     made = _manifest_of(manifest, rows, names, root=out)
-    write_text(out / "labels.csv", manifest_csv(made, folder=out, label_columns=config.label_columns))
+    write_text(out / "labels.csv", manifest_csv(made, folder=out))
     return PreparedPictures(out / "labels.csv", len(set(rows)), len(rows), done - len(rows), unreadable, unit)
 
 

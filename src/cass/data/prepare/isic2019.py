@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cass.data.manifest.csv_table import Table, read_table
 from cass.data.manifest.manifest import build_manifest
+from cass.data.manifest.table import Table, read_table
 from cass.data.prepare.prepared import Prepared, check_folder, find_file
 from cass.errors import DataError
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from cass.data.manifest.columns import labels_from_columns
-from cass.data.manifest.csv_table import Table, read_table
 from cass.data.manifest.folders import list_images
 from cass.data.manifest.manifest import build_manifest
+from cass.data.manifest.table import Table, read_table
 from cass.data.prepare.prepared import Prepared, check_folder
 from cass.errors import DataError, did_you_mean
 
@@ -72,7 +72,7 @@ def read_multilabel(
         labelled=labelled,
         task="multilabel",
         groups=None if group is None else cells.columns[group],
-        classes=chosen,
+        label_columns=chosen,
     )
     return Prepared(manifest, {}, tuple(_notes(files, images, labels, labelled, group)))
 
