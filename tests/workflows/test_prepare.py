@@ -166,7 +166,7 @@ def test_a_set_with_findings_is_written_and_audited(tmp_path: Path) -> None:
     done = run(*command)
     assert done.returncode == 0, done.stderr
     assert "Groups are taken from the column 'group'" in done.stdout
-    assert "--label-columns cross --label-columns disc" in done.stdout
+    assert "--label-columns disc,cross" in done.stdout
     audited = cass.audit(tmp_path / "scans", label_columns=("cross", "disc"))
     assert audited.audit.classes["disc"]["images"] == 10
     done = run(*command)

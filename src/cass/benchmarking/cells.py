@@ -30,6 +30,7 @@ CheckNetworks = Callable[[list[BackboneSpec]], None]
 PRETRAIN = "pretrain"
 # Where and with how many helpers a cell is computed is no part of what it is; neither are the places of files,
 # whose contents count instead, nor what is permitted.
+_COLUMN_NAMES = {"image_column", "label_column", "group_column"}  # what they hold is part of the data set's digest
 _PLACES = {"data", "out", "resume", "devices", "nodes", "num_workers", "cache", "run", "labels", "allow_leakage"}
 _START = {
     *("cnn", "transformer", "cnn_weights", "transformer_weights", "cnn_args", "transformer_args"),
@@ -331,7 +332,11 @@ def _check_tuning(spec: BenchmarkSpec, place: Place, config: PretrainConfig) -> 
 
 
 def _content(config: PretrainConfig | FinetuneConfig, *, without: set[str]) -> dict[str, Any]:
-    content = {key: value for key, value in config.model_dump(mode="json").items() if key not in _PLACES | without}
+    content = {
+        key: value
+        for key, value in config.model_dump(mode="json").items()
+        if key not in _PLACES | _COLUMN_NAMES | without
+    }
     for key in ("cnn_weights", "transformer_weights"):  # a file is known by its content
         if content.get(key) not in (None, "imagenet", "none"):
             content[key] = "file"
