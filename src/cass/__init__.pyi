@@ -215,7 +215,7 @@ def finetune(
     focal_alpha: float = 1.0,
     focal_gamma: float = 2.0,
     balance: Literal["weights", "sampling", "none"] = "weights",
-    views: str = "paper",
+    views: str | None = None,
     epochs: int = 50,
     min_steps: int = 10,
     patience: int = 5,

@@ -177,3 +177,16 @@ def test_a_stopped_run_resumes_to_the_same_weights(scans: Path, tmp_path: Path, 
     first, second = weights(tmp_path / "whole"), weights(stopped)
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert len(pd.read_csv(stopped / "metrics.csv")) == 12
+
+
+@pytest.mark.parametrize(("tuning", "expected"), [("{}", "radiology"), ("{views: paper}", "paper")])
+def test_one_choice_of_modality_holds_for_both(scans: Path, tmp_path: Path, tuning: str, expected: str) -> None:
+    out = tmp_path / "compared"
+    told = ("--views", "radiology", "--label-fractions", "1", "--finetune", f"{{epochs: 1, {tuning[1:]}")
+    done = cass("compare", scans, "--out", out, *FAST, *told)
+    assert done.returncode == 0, done.stderr
+    assert "views: radiology\n" in (out / "pretrain" / "config.yaml").read_text()
+    tuned = out / "finetune" / "1-with-pretraining"
+    assert f"views: {expected}\n" in (tuned / "config.yaml").read_text()
+    assert cass("finetune", out / "pretrain", "--labels", scans, "--out", tmp_path / "tuned", "--epochs", 1)
+    assert "views: radiology\n" in (tmp_path / "tuned" / "config.yaml").read_text()

@@ -23,6 +23,8 @@ def test_the_published_recipe_collapses_the_transformer_and_is_told_so(tmp_path:
         transformer="vit_small_patch14_dinov2",
         transformer_weights=str(weights / "vit_small_patch14_dinov2.safetensors"),
         image_size=98,
+        objective="cosine",
+        views="paper",
         epochs=1,
     )
     transformer = result.summary["branches"]["transformer"]

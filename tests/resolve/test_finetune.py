@@ -6,7 +6,7 @@ import pytest
 
 from cass.config.finetune import FinetuneConfig
 from cass.errors import ConfigError, DataError, OutputError
-from cass.resolve.finetune import resolve_finetune, resolve_tuning
+from cass.resolve.finetune import resolve_finetune
 
 
 def config(pretrained: Path, scans: Path, out: Path, **settings: object) -> FinetuneConfig:
@@ -38,4 +38,3 @@ def test_words_are_checked_first(tmp_path: Path) -> None:
     settings = config(tmp_path / "nowhere", tmp_path / "nowhere.csv", tmp_path / "new", views="radiologie")
     with pytest.raises(ConfigError, match="Did you mean 'radiology'"):
         resolve_finetune(settings)
-    assert resolve_tuning(config(tmp_path, tmp_path, tmp_path, views="radiology")).name == "radiology"

@@ -23,6 +23,7 @@ from cass.methods import METHODS
 from cass.models.backbones import BackboneSpec, check_network
 from cass.resolve.finetune import resolve_tuning
 from cass.resolve.pretrain import ResolvedMethod, resolve_method
+from cass.transforms.recipes import tuning_views
 
 FindWeights = Callable[[str], tuple[dict[str, Any], dict[str, str]]]
 CheckNetworks = Callable[[list[BackboneSpec]], None]
@@ -319,7 +320,8 @@ def _tuning(
 def _tuning_settings(spec: BenchmarkSpec, config: PretrainConfig, *, protocol: str, data: str) -> dict[str, Any]:
     """Put the settings of a fine-tuning together, the more particular winning."""
     shared = job_settings(config, FinetuneConfig)
-    return shared | spec.tuning[protocol] | spec.data[data].finetune | {"seed": config.seed}
+    given = spec.tuning[protocol] | spec.data[data].finetune
+    return shared | {"views": tuning_views(config.views)} | given | {"seed": config.seed}
 
 
 def _check_tuning(spec: BenchmarkSpec, place: Place, config: PretrainConfig) -> None:

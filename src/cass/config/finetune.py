@@ -34,7 +34,11 @@ class TuneSettings(TrainSettings):
         description="Class imbalance: weights (loss weighted by inverse class frequency), sampling (every class "
         "drawn equally often; multi-label sets use weights instead), or none.",
     )
-    views: str = Field("paper", description="View recipe used for training augmentation.")
+    views: str | None = Field(
+        None,
+        description="View recipe used for training augmentation; default: that of pretraining if it was "
+        "radiology, microscopy or dermoscopy, otherwise paper.",
+    )
     epochs: int = Field(
         50, ge=1, description="Maximum epochs; an epoch is a pass over the labelled training images."
     )

@@ -12,7 +12,7 @@ from cass.errors import DataError
 from cass.hardware import accelerator
 from cass.resolve.naming import chosen
 from cass.runs.folder import check_free, chosen_branches, read_config
-from cass.transforms.recipes import RECIPES, ViewRecipe
+from cass.transforms.recipes import RECIPES, tuning_views
 from cass.types import BranchName
 
 
@@ -23,11 +23,13 @@ class ResolvedFinetune:
     Attributes:
         pretraining: Settings of the pretraining run.
         names: The branches to fine-tune.
+        views: Name of the view recipe.
         manifest: The data set.
     """
 
     pretraining: PretrainConfig
     names: tuple[BranchName, ...]
+    views: str
     manifest: Manifest
 
 
@@ -46,7 +48,8 @@ def resolve_finetune(config: FinetuneConfig) -> ResolvedFinetune:
     resolve_tuning(config)
     pretraining = read_config(config.run, PretrainConfig, written_by="cass pretrain")
     names = tuple(chosen_branches(config.run, config.branch))
-    return ResolvedFinetune(pretraining, names, labelled_manifest(config.labels, config))
+    views = config.views or tuning_views(pretraining.views)
+    return ResolvedFinetune(pretraining, names, views, labelled_manifest(config.labels, config))
 
 
 def labelled_manifest(data: str, settings: LabelSettings) -> Manifest:
@@ -68,8 +71,8 @@ def labelled_manifest(data: str, settings: LabelSettings) -> Manifest:
     return manifest
 
 
-def resolve_tuning(settings: TuneSettings) -> ViewRecipe:
-    """Resolve how a branch is fine-tuned: the view recipe and the device.
+def resolve_tuning(settings: TuneSettings) -> None:
+    """Check how a branch is fine-tuned: the view recipe and the device.
 
     Args:
         settings: Settings of the fine-tuning.
@@ -78,4 +81,5 @@ def resolve_tuning(settings: TuneSettings) -> ViewRecipe:
         ConfigError: An unknown view recipe or device.
     """
     accelerator(settings.device)
-    return chosen("--views", settings.views, RECIPES)
+    if settings.views is not None:
+        chosen("--views", settings.views, RECIPES)

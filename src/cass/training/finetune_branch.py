@@ -24,7 +24,7 @@ from cass.training.finetune_fit import train_from_probe
 from cass.training.finetune_module import FinetuneModule, choose_balance
 from cass.training.probing import fold_temperature, probe_head
 from cass.training.stored_embeddings import embed_finite
-from cass.transforms.recipes import RECIPES
+from cass.transforms.recipes import RECIPES, tuning_views
 from cass.transforms.views import build_views
 from cass.types import BranchName, Task
 
@@ -169,7 +169,7 @@ def _probe_branch(
         balance=balance,
         images=data.train,
         validation=data.validation,
-        make_views=build_views(RECIPES[config.views]),
+        make_views=build_views(RECIPES[config.views or tuning_views(None)]),
         fresh=fresh,
     )
     logits = _logits(branch.head, held)

@@ -75,10 +75,12 @@ class ViewRecipe:
     Attributes:
         name: Name of the recipe.
         kinds: The views, those of full size first.
+        modality: Whether it is made for one kind of images, and so holds for fine-tuning as for pretraining.
     """
 
     name: str
     kinds: tuple[ViewKind, ...]
+    modality: bool = False
 
     @property
     def num_views(self) -> int:
@@ -119,8 +121,22 @@ def fit_recipe(recipe: ViewRecipe, *, num_views: int, takes_small: bool) -> View
     return recipe
 
 
-def _register(name: str, *augmentations: Augmentation) -> None:
-    RECIPES.register(name)(ViewRecipe(name, (ViewKind(augmentations),)))
+def tuning_views(pretraining: str | None) -> str:
+    """Return the recipe of fine-tuning where the user names none.
+
+    Args:
+        pretraining: What the user named for pretraining, if anything.
+
+    Returns:
+        The same where it was made for one kind of images, else ``paper``.
+    """
+    if pretraining is not None and pretraining in RECIPES and RECIPES[pretraining].modality:
+        return pretraining
+    return "paper"
+
+
+def _register(name: str, *augmentations: Augmentation, modality: bool = False) -> None:
+    RECIPES.register(name)(ViewRecipe(name, (ViewKind(augmentations),), modality))
 
 
 _register("none")
@@ -151,6 +167,7 @@ _register(
     Augmentation(chance=0.5, degrees=10.0),
     Augmentation(chance=0.5, brightness=0.2, contrast=0.2),
     Augmentation(chance=0.2, blur=0.01),
+    modality=True,
 )
 _register(
     "microscopy",
@@ -159,6 +176,7 @@ _register(
     Augmentation(chance=0.5, flip="horizontal"),
     Augmentation(chance=0.8, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05),
     Augmentation(chance=0.2, blur=0.01),
+    modality=True,
 )
 _register(
     "dermoscopy",
@@ -167,6 +185,7 @@ _register(
     Augmentation(chance=0.5, flip="horizontal"),
     Augmentation(chance=0.8, brightness=0.2, contrast=0.2, saturation=0.1),
     Augmentation(chance=0.2, blur=0.01),
+    modality=True,
 )
 
 # What follows are the views of other methods, with the numbers of lightly's default transforms, whose blur of up

@@ -68,6 +68,7 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
     """
     resolved = resolved or resolve_finetune(config)
     pretraining = resolved.pretraining
+    config = config.model_copy(update={"views": resolved.views})
     plan = make_plan(resolved.manifest, seed=config.seed, known=read_splits(config.run / SPLITS_FILE))
     guard(plan, source=config.labels, allow_leakage=config.allow_leakage)
     inputs, train = _labelled_images(config, pretraining, plan)
