@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from cass.auditing.findings import Finding, plural
 from cass.data.manifest.manifest import Manifest
 from cass.data.splits.fractions import label_subset
+from cass.evaluation.shares import FEW_TEST_IMAGES
 from cass.types import SPLITS
 
-FEW_TEST_IMAGES = 5
-"""Test images of a class below which its recall moves by more than 20 points an image."""
 IMBALANCE = 10
 FEW_IMAGES = 5
 """Most images of a class that may be a typing mistake."""

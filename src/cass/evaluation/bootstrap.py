@@ -51,11 +51,14 @@ def interval(value: float, draws: NDArray[np.float64]) -> Interval:
         draws: (R,) the metric in each resample; NaN where it was undefined; such draws are ignored.
 
     Returns:
-        The estimate with the middle 95% of the draws; no interval where more than half are undefined or all
-        images are one group, which leaves nothing to draw from.
+        The estimate with the middle 95% of the draws; no interval where more than half are undefined, where all
+        images are one group, which leaves nothing to draw from, or where all draws are equal: the width of zero
+        would be a statement about the bootstrap, not about the classifier.
     """
     defined = draws[~np.isnan(draws)]
     if np.isnan(value) or len(defined) * 2 < len(draws) or not len(defined):
         return Interval(float(value), float("nan"), float("nan"))
     low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    if low == high:
+        return Interval(float(value), float("nan"), float("nan"))
     return Interval(float(value), float(low), float(high))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cass.evaluation.bootstrap import Interval, interval, resample_counts
 from cass.evaluation.metrics import Floats, count_metrics, predicted_labels, ranking_metrics
+from cass.evaluation.shares import mean_interval, share_interval
 from cass.groups import group_codes
 from cass.types import Task
 
@@ -112,8 +113,9 @@ def classification_report(
         The report.
 
     Source:
-        Percentile bootstrap; whole groups are drawn because images of one patient resemble each other
-        (cluster bootstrap: Davison & Hinkley, Bootstrap Methods and their Application, section 3.8).
+        Percentile bootstrap; whole groups are drawn because images of one patient resemble each other (cluster
+        bootstrap: Davison & Hinkley, Bootstrap Methods and their Application, section 3.8).
+        Shares of few cases: :mod:`cass.evaluation.shares`.
     """
     predicted = predicted_labels(probabilities, task=task, thresholds=thresholds)
     codes = group_codes(groups, count=len(targets))
@@ -122,6 +124,7 @@ def classification_report(
     if codes.max() == 0:
         counts = counts[:0]  # one group: every draw is the same, and an interval of no width would mislead
     drawn = _metrics_of_resamples(probabilities, predicted, targets, counts, task=task)
+    cases = _Cases.of(predicted, targets, codes)
     draws = {name: drawn.get(name, np.full_like(entry, np.nan)) for name, entry in value.items()}
     return ClassificationReport(
         classes=classes,
@@ -130,16 +133,66 @@ def classification_report(
         n_groups=None if groups is None else int(codes.max()) + 1,
         resamples=resamples,
         seed=seed,
-        metrics={name: interval(float(value[name][0]), draws[name]) for name in OVERALL},
-        per_class={
-            label: {name: interval(float(value[name][0, k]), draws[name][:, k]) for name in PER_CLASS}
-            for k, label in enumerate(classes)
-        },
+        metrics=_overall_intervals(value, draws, cases, task=task),
+        per_class={label: _class_intervals(k, value, draws, cases) for k, label in enumerate(classes)},
         support={label: int(targets[:, k].sum()) for k, label in enumerate(classes)},
         confusion=_confusion(predicted, targets, task=task),
         thresholds=None if thresholds is None else tuple(thresholds),
         draws={name: draws[name] for name in OVERALL},
     )
+
+
+@dataclass(frozen=True)
+class _Cases:
+    """Independent cases that shares are of: groups, or images that are their own groups.
+
+    Attributes:
+        total: All.
+        positives: Of each class, those that have it.
+        negatives: Of each class, those with an image that does not have it.
+        predicted: Of each class, those that it is predicted for.
+    """
+
+    total: int
+    positives: list[int]
+    negatives: list[int]
+    predicted: list[int]
+
+    @classmethod
+    def of(cls, predicted: NDArray[np.bool_], targets: NDArray[np.uint8], codes: NDArray[np.int64]) -> _Cases:
+        def count(flags: NDArray[np.bool_]) -> list[int]:
+            return [len(np.unique(codes[column])) for column in flags.T]
+
+        return cls(len(np.unique(codes)), count(targets == 1), count(targets == 0), count(predicted))
+
+
+def _overall_intervals(
+    value: dict[str, Floats], draws: dict[str, Floats], cases: _Cases, *, task: Task
+) -> dict[str, Interval]:
+    found = {name: interval(float(value[name][0]), draws[name]) for name in OVERALL}
+    shares = (
+        ("accuracy", "micro_f1") if task == "multiclass" else ("accuracy",)
+    )  # micro F1 of one class is accuracy
+    for name in shares:
+        found[name] = share_interval(float(value[name][0]), draws[name], cases=cases.total)
+    parts = list(zip(value["recall"][0].tolist(), cases.positives, strict=True))
+    if task == "multilabel":
+        parts += zip(value["specificity"][0].tolist(), cases.negatives, strict=True)
+    found["balanced_accuracy"] = mean_interval(
+        float(value["balanced_accuracy"][0]),
+        draws["balanced_accuracy"],
+        shares=[part for part in parts if part[1]],
+    )
+    return found
+
+
+def _class_intervals(
+    k: int, value: dict[str, Floats], draws: dict[str, Floats], cases: _Cases
+) -> dict[str, Interval]:
+    found = {name: interval(float(value[name][0, k]), draws[name][:, k]) for name in PER_CLASS}
+    for name, count in (("recall", cases.positives[k]), ("precision", cases.predicted[k])):
+        found[name] = share_interval(float(value[name][0, k]), draws[name][:, k], cases=count)
+    return found
 
 
 def _metrics_of_resamples(

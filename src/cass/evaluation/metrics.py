@@ -69,8 +69,8 @@ def count_metrics(
         ``accuracy`` (multi-label: share of images with every label right), ``balanced_accuracy``
         (multi-class: mean recall over the classes that occur; multi-label: mean over labels of the mean
         of sensitivity and specificity), ``macro_f1`` and ``micro_f1``, each (R,); and ``recall``,
-        ``precision`` and ``f1`` of each class, (R, K). Precision is 0 for a class that occurs but is never
-        predicted. NaN where a metric is undefined. Macro F1 is over classes that occur or are predicted.
+        ``specificity``, ``precision`` and ``f1`` of each class, (R, K). Precision is 0 for a class that occurs but
+        is never predicted. NaN where a metric is undefined. Macro F1 is over classes that occur or are predicted.
     """
     truth = targets.astype(bool)
     total = weights.sum(axis=1)
@@ -79,16 +79,16 @@ def count_metrics(
     recall = _ratio(hits, positives)
     precision = np.where((chosen == 0) & (positives > 0), 0.0, _ratio(hits, chosen))
     f1 = _ratio(2 * hits, positives + chosen)
-    balanced = recall
-    if task == "multilabel":
-        negatives = total[:, None] - positives
-        balanced = (recall + _ratio(negatives - (chosen - hits), negatives)) / 2
+    negatives = total[:, None] - positives
+    specificity = _ratio(negatives - (chosen - hits), negatives)
+    balanced = (recall + specificity) / 2 if task == "multilabel" else recall
     return {
         "accuracy": _ratio(weights @ (truth == predicted).all(axis=1), total),
         "balanced_accuracy": _mean_defined(balanced),
         "macro_f1": _mean_defined(f1),
         "micro_f1": _ratio(2 * hits.sum(axis=1), (positives + chosen).sum(axis=1)),
         "recall": recall,
+        "specificity": specificity,
         "precision": precision,
         "f1": f1,
     }

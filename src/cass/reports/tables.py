@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cass.evaluation.bootstrap import Interval, interval
 from cass.evaluation.classification import ClassificationReport
+from cass.evaluation.shares import FEW_TEST_IMAGES
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -175,11 +176,17 @@ def overall(report: ClassificationReport) -> Cells:
 def per_class(report: ClassificationReport) -> Cells:
     """Lay out the metrics of each class, in percent."""
     head = ["class", "images", "recall", "precision", "F1", "AUROC", "average precision"]
+    few = {label for label, count in report.support.items() if count < FEW_TEST_IMAGES}
     rows = [
-        [label, str(report.support[label]), *(percent(entry) for entry in entries.values())]
+        [
+            label,
+            f"{report.support[label]}{'*' if label in few else ''}",
+            *(percent(entry) for entry in entries.values()),
+        ]
         for label, entries in report.per_class.items()
     ]
-    return Cells("Each class, % [95% interval]", head, rows)
+    mark = f"; * fewer than {FEW_TEST_IMAGES} images: the class cannot be evaluated" if few else ""
+    return Cells(f"Each class, % [95% interval]{mark}", head, rows)
 
 
 def confusion(report: ClassificationReport) -> Cells:
