@@ -55,7 +55,7 @@ START = Reading(spread=0.354, effective_rank=162, between_image_share=0.9, knn_b
     ],
 )
 def test_verdict_weighs_all_measures(now: Reading, collapsed: bool) -> None:
-    judged = verdict(START, now, chance=1 / 3)
+    judged = verdict(START, now, chance=1 / 3, images=100)
     assert judged.collapsed is collapsed
     assert f"{now.spread:.3f}" in judged.reason
     assert bool(judged.advice) is collapsed
@@ -63,6 +63,28 @@ def test_verdict_weighs_all_measures(now: Reading, collapsed: bool) -> None:
 
 def test_verdict_without_labels_uses_rank_and_share() -> None:
     start = Reading(0.64, 40, 0.9, math.nan)
-    assert verdict(start, Reading(0.02, 12, 0.9, math.nan), chance=0.5).collapsed
-    assert verdict(start, Reading(0.02, 38, 0.5, math.nan), chance=0.5).collapsed
-    assert not verdict(start, Reading(0.05, 38, 0.88, math.nan), chance=0.5).collapsed
+    assert verdict(start, Reading(0.02, 12, 0.9, math.nan), chance=0.5, images=100).collapsed
+    assert verdict(start, Reading(0.02, 38, 0.5, math.nan), chance=0.5, images=100).collapsed
+    assert not verdict(start, Reading(0.05, 38, 0.88, math.nan), chance=0.5, images=100).collapsed
+
+
+BLANK = Reading(0.0004, 3, 0.02, 0.34)
+
+
+@pytest.mark.parametrize(
+    ("start", "now", "images", "state"),
+    [
+        (BLANK, BLANK, 100, "NEVER INFORMATIVE"),  # a deep network that random weights make constant
+        (BLANK, START, 100, "no collapse"),  # it has learned
+        (Reading(0.3, 40, 0.9, 0.33), Reading(0.3, 8, 0.5, 0.33), 100, "NEVER INFORMATIVE"),  # a probe at chance
+        (Reading(0.3, 40, 0.9, 0.33), Reading(0.0001, 8, 0.5, 0.33), 100, "COLLAPSED"),
+        (START, Reading(0.004, 3, 0.9, math.nan), 6, "TOO FEW IMAGES"),
+        (START, START, 6, "TOO FEW IMAGES"),
+        (START, BLANK, 6, "COLLAPSED"),  # a constant output needs no statistics
+    ],
+)
+def test_a_fall_is_told_from_what_never_was(start: Reading, now: Reading, images: int, state: str) -> None:
+    judged = verdict(start, now, chance=1 / 3, images=images)
+    assert judged.state == state
+    assert bool(judged.advice) is (state != "no collapse")
+    assert judged.collapsed is (state == "COLLAPSED")

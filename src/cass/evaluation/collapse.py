@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from typing import Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -21,8 +22,22 @@ RANK_FALL = 0.5
 RANK_COLLAPSE = 0.25
 SHARE_FALL = 0.8
 KNN_FALL = 0.8
+KNN_MARGIN = 0.02
 CONSTANT_SPREAD = 1e-3
 CONSTANT_SHARE = 0.05
+FEWEST_IMAGES = 20
+
+CollapseState: TypeAlias = Literal["no collapse", "COLLAPSED", "NEVER INFORMATIVE", "TOO FEW IMAGES"]
+
+_COLLAPSED_ADVICE = (
+    "Do not use this branch as it is: pretrain with the default method and objective, or lower --lr "
+    "(1e-5 to 1e-4 with --optimizer adamw), and compare with fine-tuning --without-pretraining."
+)
+_UNINFORMATIVE_ADVICE = (
+    "The network told images apart no better before the first step, so nothing was lost: start from pretrained "
+    "weights, train for more epochs, or choose another network."
+)
+_FEW_ADVICE = "Judge by the comparison with --without-pretraining, or add unlabelled images."
 
 
 def spread(embeddings: Tensor) -> float:
@@ -104,53 +119,64 @@ class CollapseVerdict:
     """Whether a branch has collapsed, why, and what to do.
 
     Attributes:
-        collapsed: The verdict.
+        state: ``no collapse``; ``COLLAPSED``; ``NEVER INFORMATIVE`` where the start already told images apart as
+            little as now; ``TOO FEW IMAGES`` where the measures do not allow a verdict.
         reason: What was measured, in one sentence.
         advice: What to do; empty where nothing is wrong.
     """
 
-    collapsed: bool
+    state: CollapseState
     reason: str
     advice: str
 
+    @property
+    def collapsed(self) -> bool:
+        """Whether information was lost."""
+        return self.state == "COLLAPSED"
 
-def verdict(start: Reading, now: Reading, *, chance: float) -> CollapseVerdict:
+
+def verdict(start: Reading, now: Reading, *, chance: float, images: int) -> CollapseVerdict:
     """Weigh the measures of a branch against those of its start.
 
     Args:
         start: The reading before the first step.
         now: The reading to judge.
         chance: Balanced accuracy of guessing, in [0, 1]: one over the number of classes.
+        images: Number of images that were measured.
 
     Returns:
         Collapsed where the embedding hardly depends on the image any more; or where the spread has become
         small, absolutely and against the start, and the rank, the between-image share or the probe fell with
-        it; or where the rank fell below a quarter and the share or the probe fell with it.
+        it; or where the rank fell below a quarter and the share or the probe fell with it. Never informative
+        where this holds, but the embedding hardly depended on the image at the start either, or its probe was
+        at chance. Of fewer than 20 images only a constant embedding is judged.
     """
     reason = (
         f"spread {start.spread:.3f} -> {now.spread:.3f}, effective rank {start.effective_rank:.0f} -> "
         f"{now.effective_rank:.0f}, between-image share {start.between_image_share:.2f} -> "
         f"{now.between_image_share:.2f}"
     )
-    knn_fell = False
-    if not math.isnan(start.knn_balanced_accuracy) and not math.isnan(now.knn_balanced_accuracy):
+    probed = not math.isnan(start.knn_balanced_accuracy) and not math.isnan(now.knn_balanced_accuracy)
+    gained = max(start.knn_balanced_accuracy - chance, 0.0) if probed else math.nan
+    if probed:
         reason += f", kNN balanced accuracy {start.knn_balanced_accuracy:.3f} -> {now.knn_balanced_accuracy:.3f}"
-        gained = max(start.knn_balanced_accuracy - chance, 0.0)
-        knn_fell = gained > 0.02 and now.knn_balanced_accuracy - chance < KNN_FALL * gained
+    knn_fell = gained > KNN_MARGIN and now.knn_balanced_accuracy - chance < KNN_FALL * gained
     share_fell = now.between_image_share < SHARE_FALL * start.between_image_share
     information_fell = share_fell or knn_fell
     rank_left = now.effective_rank / start.effective_rank
-    constant = now.spread < CONSTANT_SPREAD or now.between_image_share < CONSTANT_SHARE
     narrow = now.spread < LOW_SPREAD and now.spread < SPREAD_FALL * start.spread
-    collapsed = (
-        constant
-        or (narrow and (rank_left < RANK_FALL or information_fell))
-        or (rank_left < RANK_COLLAPSE and information_fell)
+    fell = (narrow and (rank_left < RANK_FALL or information_fell)) or (
+        rank_left < RANK_COLLAPSE and information_fell
     )
-    advice = (
-        "Do not use this branch as it is: pretrain with the default method and objective, or lower --lr "
-        "(1e-5 to 1e-4 with --optimizer adamw), and compare with fine-tuning --without-pretraining."
-        if collapsed
-        else ""
-    )
-    return CollapseVerdict(collapsed=collapsed, reason=reason, advice=advice)
+    if images < FEWEST_IMAGES and (_is_blank(start) or not _is_blank(now)):
+        return CollapseVerdict("TOO FEW IMAGES", f"{images} images; {reason}", _FEW_ADVICE)
+    if not (fell or _is_blank(now)):
+        return CollapseVerdict("no collapse", reason, "")
+    if _is_blank(start) or (gained <= KNN_MARGIN and not _is_blank(now)):
+        return CollapseVerdict("NEVER INFORMATIVE", reason, _UNINFORMATIVE_ADVICE)
+    return CollapseVerdict("COLLAPSED", reason, _COLLAPSED_ADVICE)
+
+
+def _is_blank(reading: Reading) -> bool:
+    """Tell whether an embedding hardly depends on the image."""
+    return reading.spread < CONSTANT_SPREAD or reading.between_image_share < CONSTANT_SHARE

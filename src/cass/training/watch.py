@@ -190,7 +190,7 @@ class CollapseWatch(pl.Callback):
     def verdict(self, name: str) -> CollapseVerdict:
         """Judge a branch by its last reading."""
         readings = self.readings(name)
-        return verdict(readings[0], readings[-1], chance=self.data.chance)
+        return verdict(readings[0], readings[-1], chance=self.data.chance, images=len(self.data.rows))
 
     def on_train_start(self, trainer: pl.Trainer, _: pl.LightningModule) -> None:
         """Measure the start, unless this is a run that continues."""

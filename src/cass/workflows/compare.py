@@ -92,7 +92,7 @@ def show(result: CompareResult, config: CompareConfig) -> Iterator[str | Cells]:
         yield "\nThese images are generated: drawn by cass, not taken from patients."
     yield comparison(result.rows)
     for name, entry in result.pretraining.summary["branches"].items():
-        state = "COLLAPSED" if entry["collapsed"] else "no collapse"
+        state = entry.get("verdict") or ("COLLAPSED" if entry["collapsed"] else "no collapse")  # of 0.1: no word
         yield f"Collapse watch, {name}: {state} ({entry['reason']}). {entry['advice']}"
     yield from result.advice
     yield f"Wrote {result.out}"

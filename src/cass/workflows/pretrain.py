@@ -173,9 +173,13 @@ def _save_branches(out: Path, method: Method, watch: CollapseWatch) -> dict[str,
         for key in readings[0].to_dict():
             entry[f"{key}_start"] = readings[0].to_dict()[key]
             entry[f"{key}_end"] = readings[-1].to_dict()[key]
-        entry |= {"collapsed": judged.collapsed, "reason": judged.reason, "advice": judged.advice}
+        entry |= {
+            "verdict": judged.state,
+            "collapsed": judged.collapsed,
+            "reason": judged.reason,
+            "advice": judged.advice,
+        }
         entry |= {"mean": branch.mean.flatten().tolist(), "std": branch.std.flatten().tolist()}
         entries[name] = entry
-        state = "COLLAPSED" if judged.collapsed else "no collapse"
-        log.warning("%s: %s (%s). %s", name, state, judged.reason, judged.advice)
+        log.warning("%s: %s (%s). %s", name, judged.state, judged.reason, judged.advice)
     return entries
