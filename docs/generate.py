@@ -57,7 +57,7 @@ def stub() -> str:
     """Return the text of ``__init__.pyi``."""
     entries = list(all_verbs().values())
     groups = [name for name in GROUPS if GROUPS[name].by_kind]
-    names = sorted(["CassError", "__version__", "list_methods", *api.function_names()])
+    names = sorted(["CassError", "__version__", *api.OTHER_FUNCTIONS, *api.function_names()])
     imports: dict[str, set[str]] = {}
     for entry in entries:
         imports.setdefault(result_class(entry).__module__, set()).add(entry.result)
@@ -68,7 +68,7 @@ def stub() -> str:
         f"from typing import Any, Literal{', overload' if groups else ''}",
         "",
         "from cass.errors import CassError as CassError",
-        "from cass.api import list_methods as list_methods",
+        *(f"from cass.api import {name} as {name}" for name in api.OTHER_FUNCTIONS),
         "from cass.version import __version__ as __version__",
         *(f"from {module} import {', '.join(sorted(found))}" for module, found in imports.items()),
         "",

@@ -14,18 +14,19 @@ from typing import Any
 from cass.errors import CassError as CassError
 from cass.version import __version__ as __version__
 
-_FIXED = ["CassError", "__version__", "list_methods"]
+_FIXED = ["CassError", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
     if name.startswith("__") and name != "__all__":
         raise AttributeError(f"module 'cass' has no attribute {name!r}")
-    from cass.api import function, function_names
+    from cass.api import OTHER_FUNCTIONS, function, function_names
 
     if name == "__all__":
-        return sorted([*_FIXED, *function_names()])
-    if name == "list_methods":
-        from cass.api import list_methods as value
+        return sorted([*_FIXED, *OTHER_FUNCTIONS, *function_names()])
+    value: Any
+    if name in OTHER_FUNCTIONS:
+        value = OTHER_FUNCTIONS[name]
     elif name in function_names():
         value = function(name)
     else:

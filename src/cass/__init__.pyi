@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Literal, overload
 
 from cass.api import list_methods as list_methods
+from cass.api import load as load
 from cass.benchmarking.run import BenchmarkResult
 from cass.benchmarking.speed.run import SpeedResult
 from cass.data.prepare.cutting import PreparedPictures
@@ -30,6 +31,7 @@ __all__ = [
     "evaluate",
     "finetune",
     "list_methods",
+    "load",
     "predict",
     "prepare",
     "pretrain",

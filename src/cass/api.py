@@ -8,12 +8,16 @@ import shlex
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cass.config import wording
 from cass.config.base import Settings, build_config
 from cass.config.verbs import GROUPS, Verb, all_verbs, required_names, setting_names
 from cass.errors import ConfigError, did_you_mean
+from cass.types import BRANCHES, BranchName
+
+if TYPE_CHECKING:
+    from cass.runs.loading import LoadedBranch
 
 CONFIG_ARGUMENT = "YAML file with settings, named as these keywords; keywords given here win."
 _POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -52,6 +56,35 @@ def list_methods() -> list[str]:
     from cass.methods import METHODS
 
     return sorted(METHODS)
+
+
+def load(run: str | Path, branch: BranchName) -> LoadedBranch:
+    """Load a network of a run, to use it outside cass.
+
+    Args:
+        run: Run folder of ``cass pretrain`` or ``cass finetune``.
+        branch: ``cnn`` or ``transformer``.
+
+    Returns:
+        ``model``, a torch module: images (B, C, S, S) in [0, 1] to logits (B, K) or, of a pretraining run,
+        embeddings (B, D); ``transform``: image file to (C, S, S) in [0, 1]; and ``classes``, K names.
+
+    Raises:
+        CassError: The folder is no finished run, or holds no such branch.
+
+    Example:
+        ``model, transform, classes = cass.load("runs/tuned", "cnn")``, then
+        ``model(transform("scan.png").unsqueeze(0)).softmax(dim=1)``.
+    """
+    from cass.runs.loading import load_run
+
+    if branch not in BRANCHES:
+        raise ConfigError(f"There is no branch {branch!r}", f"Name one: {' or '.join(map(repr, BRANCHES))}.")
+    return load_run(Path(run), branch)
+
+
+OTHER_FUNCTIONS = {"list_methods": list_methods, "load": load}
+"""Functions that are no command."""
 
 
 def execute(entry: Verb, config: Settings) -> Any:

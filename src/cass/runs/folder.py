@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -17,6 +17,9 @@ from cass.config.base import Settings, build_config, to_yaml
 from cass.errors import OutputError
 from cass.files import whole_folder, write_json, write_text
 from cass.types import BRANCHES, Branches, BranchName
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CONFIG, SUMMARY, ENVIRONMENT, SPLITS_FILE, METRICS = (
     "config.yaml",
@@ -216,6 +219,24 @@ def chosen_branches(run: Path, which: Branches) -> dict[BranchName, Path]:
             f"{run} holds no {which} branch", f"It holds {' and '.join(files)}: use --branch {next(iter(files))}."
         )
     return {name: path for name, path in files.items() if which in (name, "both")}
+
+
+def read_metrics(run: Path) -> pd.DataFrame:
+    """Read the figures of the epochs of a run.
+
+    Args:
+        run: Run folder of ``cass pretrain``, with one table, or ``cass finetune``, with one for each branch.
+
+    Returns:
+        A row for each epoch; of a fine-tuned run with the column ``branch``.
+    """
+    import pandas as pd
+
+    if (run / METRICS).is_file():
+        return pd.read_csv(run / METRICS)
+    tables = {name: run / f"{name}-{METRICS}" for name in BRANCHES}
+    found = {name: pd.read_csv(path) for name, path in tables.items() if path.is_file()}
+    return pd.concat(found, names=["branch", None]).reset_index(level="branch").reset_index(drop=True)
 
 
 def write_metrics(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cass.auditing.checks import Audit, audit_set
 from cass.auditing.facts import facts_of_set
@@ -18,6 +19,9 @@ from cass.reports.tables import Cells
 from cass.resolve.trained import resolve_audit
 from cass.types import BranchName
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 @dataclass(frozen=True)
 class AuditResult:
@@ -30,6 +34,13 @@ class AuditResult:
 
     audit: Audit
     manifest: Manifest
+
+    def frame(self) -> pd.DataFrame:
+        """Return a row for each finding: ``level``, ``topic``, ``what``, ``fix``, and the names of its images."""
+        import pandas as pd
+
+        columns = ["level", "topic", "what", "fix", "images"]
+        return pd.DataFrame(self.audit.to_dict()["findings"], columns=columns)
 
     @property
     def exit_code(self) -> int:

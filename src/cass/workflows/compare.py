@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cass.config.compare import CompareConfig
 from cass.config.evaluate import EvaluateConfig
@@ -22,6 +22,9 @@ from cass.runs.folder import SUMMARY, read_summary, write_start
 from cass.workflows.evaluate import EvaluateResult, run_evaluate
 from cass.workflows.finetune import run_finetune
 from cass.workflows.pretrain import PretrainResult, run_pretrain
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger("cass")
 
@@ -45,6 +48,23 @@ class CompareResult:
     rows: list[ResultRow]
     advice: list[str]
     generated: bool
+
+    def frame(self) -> pd.DataFrame:
+        """Return a row for each result and metric: ``value``, ``low`` and ``high`` in [0, 1]."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "branch": row.branch,
+                "start": row.start,
+                "label_fraction": row.label_fraction,
+                "n_labels": row.n_labels,
+                "metric": name,
+                **asdict(interval),
+            }
+            for row in self.rows
+            for name, interval in row.metrics.items()
+        )
 
 
 def run_compare(config: CompareConfig, resolved: Manifest | None = None) -> CompareResult:
@@ -136,27 +156,11 @@ def _finetune_and_evaluate(
 
 def _write(result: CompareResult) -> None:
     """Write the tables, the plot and the summary."""
-    import pandas as pd
-
     from cass.reports.plots import plot_label_efficiency
 
-    records: list[dict[str, Any]] = [
-        {
-            "branch": row.branch,
-            "start": row.start,
-            "label_fraction": row.label_fraction,
-            "n_labels": row.n_labels,
-            "metric": name,
-            "value": interval.value,
-            "low": interval.low,
-            "high": interval.high,
-        }
-        for row in result.rows
-        for name, interval in row.metrics.items()
-    ]
-    out = result.out
+    out, frame = result.out, result.frame()
     what = "generated images (drawn by cass, not patients)" if result.generated else "test images"
-    write_text(out / "results.csv", pd.DataFrame(records).to_csv(index=False))
+    write_text(out / "results.csv", frame.to_csv(index=False))
     leaks = [f"**Leakage was allowed.** {leak}" for leak in result.pretraining.summary.get("leakage", [])]
     text = [*leaks, f"Balanced accuracy on the {what}.", comparison(result.rows).markdown(), *result.advice]
     write_text(out / "results.md", "\n\n".join(text) + "\n")
@@ -167,7 +171,7 @@ def _write(result: CompareResult) -> None:
             "kind": "compare",
             "generated_data": result.generated,
             "pretraining": result.pretraining.summary,
-            "results": records,
+            "results": frame.to_dict("records"),
             "advice": result.advice,
             "gains": [
                 {"branch": gain.branch, "label_fraction": gain.label_fraction, **asdict(gain.difference)}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from cass.runs.inputs import Plan, kept_images, make_plan
 from cass.runs.predictions import prediction_table, thresholds_of
 from cass.types import SPLITS, Split, Task
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 log = logging.getLogger("cass")
 
 MEAN = "mean of both"
@@ -45,6 +48,18 @@ class EvaluateResult:
     out: Path
     reports: dict[str, ClassificationReport]
     summary: dict[str, Any]
+
+    def frame(self) -> pd.DataFrame:
+        """Return a row for each branch, class ("" for all) and metric, with ``value``, ``low`` and ``high``."""
+        import pandas as pd
+
+        rows = [
+            {"branch": branch, "class": label, "metric": name, **asdict(entry)}
+            for branch, report in self.reports.items()
+            for label, metrics in {"": report.metrics, **report.per_class}.items()
+            for name, entry in metrics.items()
+        ]
+        return pd.DataFrame(rows)
 
 
 def run_evaluate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from cass.runs.folder import (
     SPLITS_FILE,
     SUMMARY,
     branch_files,
+    read_metrics,
     staged,
     write_metrics,
     write_start,
@@ -35,6 +36,9 @@ from cass.runs.inputs import Inputs, Plan, decode, make_plan
 from cass.training.finetune_branch import LabelledImages, TunedBranch, choose_thresholds, tune_branch
 from cass.training.start import branch_spec, start_branch
 from cass.types import BranchName
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger("cass")
 
@@ -50,6 +54,10 @@ class FinetuneResult:
 
     out: Path
     summary: dict[str, Any]
+
+    def frame(self) -> pd.DataFrame:
+        """Return a row for each branch and epoch: losses, validation metric and speed; epoch 0 is the probe."""
+        return read_metrics(self.out)
 
 
 def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = None) -> FinetuneResult:

@@ -6,7 +6,7 @@ import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cass.auditing.guard import guard
 from cass.config.pretrain import PretrainConfig
@@ -15,7 +15,7 @@ from cass.files import write_json
 from cass.methods import Method
 from cass.models.checkpoints import save_branch
 from cass.resolve.pretrain import ResolvedPretrain, resolve_pretrain
-from cass.runs.folder import CHECKPOINTS, LAST, METRICS, SUMMARY, write_metrics
+from cass.runs.folder import CHECKPOINTS, LAST, METRICS, SUMMARY, read_metrics, write_metrics
 from cass.runs.inputs import Inputs, Plan, decode, make_plan
 from cass.runs.pretrain_folder import (
     earlier_batch_size,
@@ -28,6 +28,9 @@ from cass.training.pretrain_fit import fit_pretraining, prepare_pretraining
 from cass.training.ranks import is_main, local_device
 from cass.training.run_progress import RunProgress
 from cass.training.watch import CollapseWatch
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger("cass")
 
@@ -43,6 +46,10 @@ class PretrainResult:
 
     out: Path
     summary: dict[str, Any]
+
+    def frame(self) -> pd.DataFrame:
+        """Return a row for each epoch: loss, speed, and what the collapse watch measured of each branch."""
+        return read_metrics(self.out)
 
     @property
     def collapsed(self) -> list[str]:
