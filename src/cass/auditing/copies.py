@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.auditing.duplicates import Ints, copies, families, members, near_pairs
+from cass.auditing.duplicates import Ints, copies, families, members
 from cass.auditing.facts import ImageFacts
 from cass.auditing.findings import Finding, Level, plural
+from cass.auditing.kept_pairs import kept_pairs
 from cass.data.manifest.manifest import Manifest
 from cass.listing import MOST_NAMED
 
@@ -29,7 +30,7 @@ def check_copies(
         What was found.
     """
     exact = copies([digest if row not in facts.errors else "" for row, digest in enumerate(facts.digests)])
-    near = members(families(near_pairs(manifest, facts), count=len(manifest)))
+    near = members(families(kept_pairs(manifest, facts.digests, facts), count=len(manifest)))
     found = []
     if exact:
         extra = sum(len(rows) - 1 for rows in exact)

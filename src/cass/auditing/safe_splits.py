@@ -7,8 +7,9 @@ import shlex
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.auditing.duplicates import families, near_pairs
+from cass.auditing.duplicates import families
 from cass.auditing.facts import ImageFacts
+from cass.auditing.kept_pairs import kept_pairs
 from cass.config.audit import AuditConfig
 from cass.config.wording import column_options
 from cass.data.manifest.manifest import Manifest
@@ -21,14 +22,14 @@ def joined_groups(manifest: Manifest, facts: ImageFacts) -> NDArray[np.int64]:
     """Join groups that share a copy or a near-duplicate.
 
     Args:
-        manifest: N images.
+        manifest: N images, all of them readable.
         facts: Their facts.
 
     Returns:
         (N,) codes of the joined groups, from 0.
     """
     codes = group_codes(manifest.groups, count=len(manifest))
-    near = families(near_pairs(manifest, facts), count=len(manifest))
+    near = families(kept_pairs(manifest, facts.digests, facts), count=len(manifest))
     for names in (near.astype(np.str_).tolist(), facts.digests):
         codes = join_copies(codes, names)
     return codes

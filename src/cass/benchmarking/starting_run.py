@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cass.auditing.kept_pairs import near_families
 from cass.config.pretrain import PretrainConfig
 from cass.data.manifest.manifest import load_manifest
 from cass.data.splits.resolve import write_splits
@@ -27,7 +28,7 @@ def write_starting_run(config: PretrainConfig) -> None:
         CassError: A setting, the data set, the networks or the output folder cannot be used.
     """
     manifest = load_manifest(config.data, config)
-    plan = make_plan(manifest, seed=config.seed)
+    plan = make_plan(manifest, seed=config.seed, families=near_families)
     inputs = decode(
         plan,
         plan.rows("train", "val"),

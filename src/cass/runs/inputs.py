@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cass.data.formats.identity import image_digests
 from cass.data.manifest.manifest import Manifest
-from cass.data.splits.resolve import resolve_splits
+from cass.data.splits.resolve import FindFamilies, resolve_splits
 from cass.data.store.cache import cached_images
 from cass.data.store.store import ImageStore, any_deep, check_unreadable, decode_images
 from cass.errors import DataError
@@ -90,6 +90,7 @@ def make_plan(
     seed: int,
     known: Mapping[str, Split] | None = None,
     all_new_test: bool = False,
+    families: FindFamilies | None = None,
     announce: bool = True,
 ) -> Plan:
     """Settle the splits of a data set.
@@ -99,6 +100,7 @@ def make_plan(
         seed: Seed of splits that cass makes.
         known: Split by content digest of an earlier run, or None.
         all_new_test: Whether all images that the earlier run does not know are test images.
+        families: Finds the near-duplicates that splits made by cass keep together.
         announce: Whether to log the counts of each split and what is worth knowing about them.
 
     Returns:
@@ -108,7 +110,9 @@ def make_plan(
         DataError: For a data set that cannot be used, or test images that an earlier run trained on.
     """
     digests = image_digests([manifest.path(row) for row in range(len(manifest))])
-    resolved = resolve_splits(manifest, digests=digests, seed=seed, known=known, all_new_test=all_new_test)
+    resolved = resolve_splits(
+        manifest, digests=digests, seed=seed, known=known, all_new_test=all_new_test, families=families
+    )
     plan = Plan(manifest, digests, resolved.splits, resolved.source, resolved.leaks)
     if announce:
         _log_plan(plan, resolved.notes)

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cass.auditing.checks import Audit, audit_set
+from cass.auditing.duplicates import families
 from cass.auditing.facts import facts_of_set
+from cass.auditing.kept_pairs import kept_pairs
 from cass.auditing.safe_splits import split_command
 from cass.auditing.text import audit_tables, finding_lines
 from cass.config.audit import AuditConfig
@@ -66,7 +68,8 @@ def run_audit(config: AuditConfig, resolved: dict[BranchName, Path] | None = Non
     manifest = load_manifest(config.data, config)
     facts = facts_of_set(manifest)
     digests = [digest or f"unreadable {row}" for row, digest in enumerate(facts.digests)]
-    split = resolve_splits(manifest, digests=digests, seed=config.seed, known=None)
+    near = families(kept_pairs(manifest, facts.digests, facts), count=len(manifest))
+    split = resolve_splits(manifest, digests=digests, seed=config.seed, known=None, families=lambda *_: near)
     more = []
     if config.run is not None:
         from cass.auditing.embeddings import run_findings

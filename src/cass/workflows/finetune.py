@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cass.auditing.guard import guard
+from cass.auditing.kept_pairs import near_families
 from cass.config.finetune import FinetuneConfig
 from cass.config.pretrain import PretrainConfig
 from cass.data.splits.fractions import label_subset
@@ -77,7 +78,9 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
     resolved = resolved or resolve_finetune(config)
     pretraining = resolved.pretraining
     config = config.model_copy(update={"views": resolved.views})
-    plan = make_plan(resolved.manifest, seed=config.seed, known=read_splits(config.run / SPLITS_FILE))
+    plan = make_plan(
+        resolved.manifest, seed=config.seed, known=read_splits(config.run / SPLITS_FILE), families=near_families
+    )
     guard(plan, source=config.labels, allow_leakage=config.allow_leakage)
     inputs, train = _labelled_images(config, pretraining, plan)
     with staged(config.out) as folder:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cass.auditing.guard import guard
+from cass.auditing.kept_pairs import near_families
 from cass.config.pretrain import PretrainConfig
 from cass.data.manifest.manifest import Manifest
 from cass.files import write_json
@@ -111,7 +112,7 @@ def run_pretrain(config: PretrainConfig, resolved: ResolvedPretrain | None = Non
 
 def _images(config: PretrainConfig, manifest: Manifest) -> tuple[Plan, Inputs]:
     """Settle the splits, and decode the training and validation images."""
-    plan = make_plan(manifest, seed=config.seed, known=earlier_splits(config))
+    plan = make_plan(manifest, seed=config.seed, known=earlier_splits(config), families=near_families)
     guard(plan, source=config.data, allow_leakage=config.allow_leakage)
     inputs = decode(
         plan,

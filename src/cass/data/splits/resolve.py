@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,9 @@ from cass.errors import DataError, OutputError
 from cass.files import write_text
 from cass.groups import group_codes, join_copies
 from cass.types import SPLITS, Split
+
+FindFamilies = Callable[[Manifest, Sequence[str]], NDArray[np.int64]]
+"""Finds near-duplicates: of N images and their digests, (N,) family numbers."""
 
 _COLUMNS = ["image", "digest", "split"]
 
@@ -78,13 +81,14 @@ def resolve_splits(
     seed: int,
     known: Mapping[str, Split] | None,
     all_new_test: bool = False,
+    families: FindFamilies | None = None,
 ) -> ResolvedSplits:
     """Find the split of every image.
 
     Splits in the manifest are honoured; where they have no ``val``, an eighth of ``train`` becomes it.
     Without them, an image that an earlier run knew (by content) keeps that run's split, its group
-    follows it, and the rest is split 70/10/20. In splits that cass makes, exact copies of an image stay
-    together as a group does.
+    follows it, and the rest is split 70/10/20. In splits that cass makes, exact copies and near-duplicates of an
+    image stay together as a group does.
 
     Args:
         manifest: N images.
@@ -93,6 +97,7 @@ def resolve_splits(
         known: Digest -> split in the run that this one builds on, or None.
         all_new_test: Whether all images that the run does not know are test images, as for an evaluation; else
             they are split.
+        families: Finds the families of near-duplicates; called only where splits have to be made.
 
     Returns:
         The splits and what to tell the user.
@@ -102,12 +107,15 @@ def resolve_splits(
             this manifest), or there are too few groups to split (add images or give splits).
     """
     if manifest.splits is not None:
-        return _honour(manifest, manifest.splits, digests=digests, seed=seed, known=known or {})
-    codes = join_copies(group_codes(manifest.groups, count=len(manifest)), digests)
+        return _honour(manifest, manifest.splits, digests=digests, seed=seed, known=known or {}, families=families)
+    codes = _codes(manifest, digests)
     inherited = _inherit(codes, digests, known or {})
     if all_new_test:
         inherited[inherited == ""] = "test"
         return ResolvedSplits(inherited, "run", ())
+    if (inherited == "").any():
+        codes = _codes(manifest, digests, families)
+        inherited = _inherit(codes, digests, known or {})
     if not (inherited != "").any():
         part = share_out(manifest.targets, codes=codes, labelled=manifest.labelled, seed=seed)
         note = "None of the images was in the pretraining run; new splits were made."
@@ -115,20 +123,25 @@ def resolve_splits(
 
     recognised = sum(digest in (known or {}) for digest in digests)
     notes = [f"{recognised} of {len(manifest)} images keep the split they had in the pretraining run."]
-    new = np.flatnonzero(inherited == "")
-    followers = len(manifest) - recognised - len(new)
+    followers = len(manifest) - recognised - int((inherited == "").sum())
     if followers:
         notes.append(f"{followers} new images share a group with one of these and follow it.")
-    if len(new):
-        if len(np.unique(codes[new])) >= len(SPLITS):
-            rest = np.unique(codes[new], return_inverse=True)[1].astype(np.int64)
-            part = share_out(manifest.targets[new], codes=rest, labelled=manifest.labelled[new], seed=seed)
-            inherited[new] = np.array(SPLITS)[part]
-            notes.append(f"{len(new)} images were not in that run and were split 70/10/20.")
-        else:
-            inherited[new] = "train"
-            notes.append(f"{len(new)} images were not in that run; too few to split, they train.")
+    notes += _split_new(manifest, inherited, codes, seed=seed)
     return ResolvedSplits(inherited, "run", tuple(notes))
+
+
+def _split_new(manifest: Manifest, splits: NDArray[np.str_], codes: NDArray[np.int64], *, seed: int) -> list[str]:
+    """Fill in the splits that are empty; returns what to tell the user."""
+    new = np.flatnonzero(splits == "")
+    if not len(new):
+        return []
+    if len(np.unique(codes[new])) < len(SPLITS):
+        splits[new] = "train"
+        return [f"{len(new)} images were not in that run; too few to split, they train."]
+    rest = np.unique(codes[new], return_inverse=True)[1].astype(np.int64)
+    part = share_out(manifest.targets[new], codes=rest, labelled=manifest.labelled[new], seed=seed)
+    splits[new] = np.array(SPLITS)[part]
+    return [f"{len(new)} images were not in that run and were split 70/10/20."]
 
 
 def require_training_images(manifest: Manifest, splits: NDArray[np.str_], *, name: str = "the data") -> None:
@@ -208,6 +221,7 @@ def _honour(
     digests: Sequence[str],
     seed: int,
     known: Mapping[str, Split],
+    families: FindFamilies | None,
 ) -> ResolvedSplits:
     """Splits of the user, completed and checked against the earlier run."""
     train = np.flatnonzero(given == "train").tolist()
@@ -230,7 +244,7 @@ def _honour(
         # Enough to evaluate or predict with; training asks for train images itself.
         notes.append("The given splits have no train images; nothing can be trained on them.")
     elif not (given == "val").any():
-        codes = join_copies(group_codes(manifest.groups, count=len(manifest)), digests)[train]
+        codes = _codes(manifest, digests, families)[train]
         if len(np.unique(codes)) < 2:
             raise DataError(
                 f"All train images of {manifest.root} are one group, so none of them can become val",
@@ -245,6 +259,12 @@ def _honour(
     if not (given == "test").any():
         notes.append("The given splits have no test images; nothing can be evaluated on them.")
     return ResolvedSplits(splits, "given", tuple(notes), _straddling(manifest, given, digests=digests))
+
+
+def _codes(manifest: Manifest, digests: Sequence[str], families: FindFamilies | None = None) -> NDArray[np.int64]:
+    """(N,) codes of what must stay together: groups, exact copies and, where asked for, near-duplicates."""
+    codes = join_copies(group_codes(manifest.groups, count=len(manifest)), digests)
+    return codes if families is None else join_copies(codes, families(manifest, digests).astype(np.str_).tolist())
 
 
 def _straddling(manifest: Manifest, given: NDArray[np.str_], *, digests: Sequence[str]) -> tuple[str, ...]:
