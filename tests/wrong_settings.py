@@ -78,6 +78,11 @@ WRONG = [
     wrong("split scans --out a.csv --ratios 0.5 --ratios 0.5", "--ratios 0.5 0.5 is not accepted"),
     wrong("split scans --out a.csv --ratios 1 --ratios 0 --ratios 0", "--ratios", "Give three shares above 0"),
     wrong("split scans", "cass split needs --out"),
+    # weights
+    wrong("weights resnet50x --out new", "timm has no model 'resnet50x'", "Did you mean 'resnet50'"),
+    wrong("weights gcvit_tiny --out new", "'gcvit_tiny'", "does not unpickle", "choose another network"),
+    wrong("weights test_vit --out taken.csv", "--out taken.csv is a file", "Name a folder"),
+    wrong("weights --out new", "cass weights needs NETWORKS"),
     # prepare
     wrong("prepare isic2019 nowhere", "nowhere does not exist", "Give the folder"),
     wrong("prepare isic2019 scans --out a.txt", "--out a.txt is not a .csv file"),

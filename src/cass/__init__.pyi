@@ -19,6 +19,7 @@ from cass.workflows.predict import PredictResult
 from cass.workflows.prepare import PreparedSet
 from cass.workflows.pretrain import PretrainResult
 from cass.workflows.split import SplitResult
+from cass.workflows.weights import WeightsResult
 
 __all__ = [
     "CassError",
@@ -36,6 +37,7 @@ __all__ = [
     "prepare",
     "pretrain",
     "split",
+    "weights",
 ]
 
 @overload
@@ -149,6 +151,11 @@ def split(
     config: str | Path | None = None,
 ) -> SplitResult:
     """Write splits that keep patients, copies and near-duplicates together."""
+
+def weights(
+    networks: tuple[str, ...] | list[str], out: str | Path, *, config: str | Path | None = None
+) -> WeightsResult:
+    """Download pretrained weights, to carry to a machine without internet."""
 
 def pretrain(
     data: str | Path,

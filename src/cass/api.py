@@ -164,7 +164,7 @@ def example(entry: Verb) -> str:
         given[name] = value
     kind = kind_of(entry)
     parts = [repr(kind)] if kind else []
-    parts += [repr(given.pop(name)) for name in entry.arguments]
+    parts += [_literal(entry, name, given.pop(name)) for name in entry.arguments]
     parts += [f"{name}={_literal(entry, name, value)}" for name, value in given.items()]
     return f"cass.{function_name(entry)}({', '.join(parts)})".replace("'", '"')
 
@@ -258,5 +258,7 @@ def _describe(entry: Verb, name: str) -> str:
 def _literal(entry: Verb, name: str, value: str) -> str:
     """Write a value of the example as Python source, read as its field reads it."""
     field = entry.config.model_fields[name]
+    if wording.python_type(field) == "tuple[str, ...]":
+        return repr(tuple(wording.split_values(value)))
     numeric = {"int", "float"} & set(wording.python_type(field).split(" | "))
     return value if numeric else repr(value)

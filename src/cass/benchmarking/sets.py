@@ -17,7 +17,7 @@ from cass.data.manifest.manifest import GENERATED, Manifest, load_manifest
 from cass.data.splits.fractions import label_subset
 from cass.errors import ConfigError, DataError, did_you_mean
 from cass.files import write_text
-from cass.models.weights import weight_file
+from cass.models.weight_files import weight_file
 
 DIGITS = 10
 _AS_IT_IS = "Leave classes, train_share and redraw_splits out."

@@ -147,7 +147,7 @@ def _kind(field: FieldInfo) -> Any:
 
 def _value(name: str, value: Any, field: FieldInfo) -> Any:
     """Read the YAML of an option that holds several settings, and take several values with commas apart."""
-    if get_origin(_first_part(field)) is tuple:
+    if isinstance(value, list):
         return [part for text in value for part in wording.split_values(text)]
     if not wording.is_mapping(field):
         return value

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from cass.errors import ModelError, did_you_mean
+from cass.models.imagenet import published_file
 from cass.models.modes import evaluation_mode
-from cass.models.weights import classifier_width, weight_file
+from cass.models.weight_files import classifier_width, weight_file
 
 DYNAMIC_SIZE = "dynamic_img_size"
 """timm's argument of a Transformer that takes images of several sizes."""
@@ -25,8 +26,8 @@ class BackboneSpec:
 
     Attributes:
         name: timm model name.
-        weights: ``imagenet`` (timm's own, downloaded), ``none`` (random initialisation), or a
-            safetensors file or its folder.
+        weights: ``imagenet`` (those that timm publishes, see :mod:`cass.models.imagenet`), ``none`` (random
+            initialisation), or a safetensors file or its folder.
         image_size: Side of the square input, in pixels.
         in_chans: Channels of the input.
         args: Further keyword arguments of ``timm.create_model``.
@@ -179,8 +180,7 @@ def check_network(spec: BackboneSpec) -> Branch:
     Raises:
         ModelError: As of :func:`build_branch`, except for what only loading the weights can tell.
     """
-    if spec.weights not in ("none", "imagenet"):
-        weight_file(Path(spec.weights), option=f"{spec.option}-weights")
+    _weights_of(spec)
     with torch.device("meta"):
         return build_branch(replace(spec, weights="none"), seed=0)
 
@@ -190,10 +190,9 @@ def _create(spec: BackboneSpec) -> tuple[Any, bool]:
     import timm
 
     kwargs: dict[str, Any] = {**spec.args, "in_chans": spec.in_chans}
-    if spec.weights != "none":
+    path = _weights_of(spec)
+    if path is not None:
         kwargs["pretrained"] = True
-    if spec.weights not in ("none", "imagenet"):
-        path = weight_file(Path(spec.weights), option=f"{spec.option}-weights")
         cfg = timm.get_pretrained_cfg(spec.name)
         width = classifier_width(path, getattr(cfg, "classifier", None))
         # Where both widths agree timm loads strictly, so that no weight goes missing in silence.
@@ -201,13 +200,22 @@ def _create(spec: BackboneSpec) -> tuple[Any, bool]:
         kwargs["num_classes"] = width
     try:
         try:
-            return timm.create_model(spec.name, img_size=spec.image_size, **kwargs), spec.weights != "none"
+            return timm.create_model(spec.name, img_size=spec.image_size, **kwargs), path is not None
         except TypeError as error:
             if "img_size" not in str(error):  # convolutional networks take any size
                 raise
-            return timm.create_model(spec.name, **kwargs), spec.weights != "none"
+            return timm.create_model(spec.name, **kwargs), path is not None
     except Exception as error:
         raise _creation_error(spec, error) from None
+
+
+def _weights_of(spec: BackboneSpec) -> Path | None:
+    """Return the weight file of a network; None for random initialisation."""
+    if spec.weights == "none":
+        return None
+    if spec.weights == "imagenet":
+        return published_file(spec.name, option=spec.option)
+    return weight_file(Path(spec.weights), option=f"{spec.option}-weights")
 
 
 def _creation_error(spec: BackboneSpec, error: Exception) -> ModelError:
@@ -217,11 +225,6 @@ def _creation_error(spec: BackboneSpec, error: Exception) -> ModelError:
         return ModelError(
             f"{spec.option} {spec.name!r} takes images of one size only, and these views have two sizes",
             "Use --views paper, or a plain vision Transformer.",
-        )
-    if spec.weights == "imagenet":
-        return ModelError(
-            f"The ImageNet weights of {spec.name!r} could not be downloaded ({type(error).__name__})",
-            f"Without internet, pass {spec.option}-weights FILE.safetensors, or none for random initialisation.",
         )
     if spec.weights != "none":
         return ModelError(

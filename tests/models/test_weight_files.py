@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from cass.errors import ModelError
-from cass.models.weights import classifier_width, weight_file
+from cass.models.weight_files import classifier_width, weight_file
 
 
 def write(path: Path) -> Path:
