@@ -28,6 +28,10 @@ def prepare_folder(folder: Path) -> None:
     """Fill a folder with images, finished runs, and files that are not what they should be."""
     shutil.copytree(FIXTURES, folder, dirs_exist_ok=True)
     (folder / "empty").mkdir()
+    begun = folder / ".begun.unfinished"
+    begun.mkdir()
+    settings = (folder / "tuned" / "config.yaml").read_text().replace("out: tuned", "out: begun")
+    (begun / "config.yaml").write_text(settings)
     (folder / "notes.txt").write_text("not an image")
     (folder / "weights.safetensors").write_text("not safetensors")
     (folder / "taken.csv").write_text("image,label\n")
@@ -131,7 +135,7 @@ WRONG = [
     wrong(
         "pretrain scans --out stopped --config settings.yaml --resume --epochs 9",
         "epochs = 4",
-        "--config stopped/config.yaml --resume",
+        "give --out and --resume alone",
     ),
     wrong("pretrain scans --out new --config nowhere.yaml", "nowhere.yaml", "Check the path"),
     wrong("pretrain scnas --out new --config settings.yaml", "scnas does not exist", "'scans'"),
@@ -149,6 +153,8 @@ WRONG = [
         "finetune stopped --labels scans --out new", "stopped holds no finished branches", "finished cass pretrain"
     ),
     wrong("finetune pretrained --labels scans --out tuned", "tuned is not empty", "--out"),
+    wrong("finetune pretrained --labels scans --out begun", "begun was begun and not finished", "--resume"),
+    wrong("finetune --out begun --resume --epochs 9", "epochs = 1, not 9", "give --out and --resume alone"),
     wrong("finetune pretrained --labels unlabelled.csv --out new", "unlabelled.csv has no labels", "label"),
     wrong("finetune pretrained --out new", "cass finetune needs --labels"),
     # evaluate

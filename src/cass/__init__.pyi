@@ -212,6 +212,7 @@ def finetune(
     out: str | Path,
     label_fraction: float = 1.0,
     without_pretraining: bool = False,
+    resume: bool = False,
     device: Literal["auto", "cpu", "gpu", "mps"] = "auto",
     precision: Literal["auto", "32", "bf16"] = "auto",
     num_workers: int | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import inspect
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,6 +101,23 @@ def execute(entry: Verb, config: Settings) -> Any:
     run = runner(entry)
     _spare_the_collector()
     return run(config, *resolved)
+
+
+def settings_file(entry: Verb, given: Mapping[str, Any], config: str | Path | None) -> Path | None:
+    """Return the file that settings are read from: what the user named, or else that of the work to resume.
+
+    Args:
+        entry: The verb.
+        given: Settings by name, as given.
+        config: The file that the user named.
+    """
+    if config is not None:
+        return Path(config)
+    if not (entry.resumes and given.get("resume") and given.get("out")):
+        return None
+    from cass.runs.folder import settings_to_resume
+
+    return settings_to_resume(Path(given["out"]))
 
 
 def _spare_the_collector() -> None:
@@ -201,8 +218,8 @@ def _of_verb(entry: Verb) -> Callable[..., Any]:
             raise TypeError(f"{name}() takes {len(names)} positional arguments; give the others by keyword")
         if twice := values.keys() & settings.keys():
             raise TypeError(f"{name}() got {sorted(twice)[0]!r} twice")
-        source = Path(config) if config is not None else None
-        return execute(entry, build_config(entry.config, values | settings, source=source))
+        given = values | settings
+        return execute(entry, build_config(entry.config, given, source=settings_file(entry, given, config)))
 
     return _dressed(call, name, signature(entry), _docstring(entry))
 

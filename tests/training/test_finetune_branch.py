@@ -36,7 +36,7 @@ def test_the_best_of_probe_and_epochs_is_returned_calibrated(
     images = data()
     monkeypatch.setattr(logging.getLogger("cass"), "propagate", True)
     with caplog.at_level(logging.INFO, logger="cass"):
-        tuned = tune_branch(config, branch, "cnn", data=images, fresh=False, folder=tmp_path)
+        tuned = tune_branch(config, branch, "cnn", data=images, fresh=False, work=tmp_path)
     assert [row["epoch"] for row in tuned.rows] == ([0] if head == "linear" else [0, 1, 2])
     assert tuned.summary["val_loss"] == min(row["val/loss"] for row in tuned.rows)
     assert tuned.summary["val_balanced_accuracy"] == 1.0

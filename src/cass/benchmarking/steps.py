@@ -20,7 +20,7 @@ from cass.config.pretrain import PretrainConfig
 from cass.config.shared import job_settings
 from cass.errors import CassError
 from cass.files import remove_partials, write_json, write_text
-from cass.runs.folder import CHECKPOINTS, CONFIG, LAST, SUMMARY, branch_files, read_config
+from cass.runs.folder import CHECKPOINTS, CONFIG, LAST, SUMMARY, branch_files, read_config, unfinished_folder
 
 log = logging.getLogger("cass")
 
@@ -205,7 +205,8 @@ def _finetune_cell(step: Step, tuning: Tuning) -> None:
     branch = tuning.alone or ("both" if len(there) == 2 else there[0])
     config = FinetuneConfig(**tuning.settings | {"run": cell.config.out, "out": out, "branch": branch})
     if not (out / SUMMARY).is_file() or not (out / CHECKPOINTS).is_dir():  # evaluated on another split before
-        shutil.rmtree(out, ignore_errors=True)
+        for folder in (out, unfinished_folder(out)):
+            shutil.rmtree(folder, ignore_errors=True)
         run_finetune(config)
     evaluation = {"run": out, "labels": config.labels, "seed": config.seed, "split": tuning.split}
     run_evaluate(EvaluateConfig(**job_settings(config, EvaluateConfig), **evaluation))

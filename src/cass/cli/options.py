@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
+from cass.api import settings_file
 from cass.config import wording
 from cass.config.base import build_config
 from cass.config.complaint import MissingSetting
@@ -53,7 +54,7 @@ def command(entry: Verb, run: Callable[[Any], None]) -> Callable[..., None]:
         }
         try:
             config = build_config(
-                entry.config, values, source=Path(source) if source else None, name_of=wording.flag
+                entry.config, values, source=settings_file(entry, values, source), name_of=wording.flag
             )
         except MissingSetting as error:
             word = entry.arguments.get(error.name, wording.flag(error.name))

@@ -7,7 +7,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from cass.config.shared import LABELS, CacheSettings, GuardSettings, LabelSettings, Source, TrainSettings
+from cass.config.shared import (
+    LABELS,
+    RESUME_RUN,
+    CacheSettings,
+    GuardSettings,
+    LabelSettings,
+    Source,
+    TrainSettings,
+)
 from cass.config.verbs import verb
 from cass.types import Branches
 
@@ -97,3 +105,4 @@ class FinetuneConfig(LabelSettings, CacheSettings, GuardSettings, TuneSettings):
         description="Start from the initial weights of the pretraining run instead, to measure the effect of "
         "pretraining.",
     )
+    resume: bool = Field(False, description=RESUME_RUN)

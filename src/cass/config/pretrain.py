@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from cass.config.shared import DATA, CacheSettings, GuardSettings, LabelSettings, Source, TrainSettings
+from cass.config.shared import (
+    DATA,
+    RESUME_RUN,
+    CacheSettings,
+    GuardSettings,
+    LabelSettings,
+    Source,
+    TrainSettings,
+)
 from cass.config.verbs import verb
 from cass.types import Branches
 
@@ -106,4 +114,4 @@ class PretrainConfig(LabelSettings, CacheSettings, GuardSettings, TrainSettings)
     watch_images: int = Field(1000, ge=32, description="Maximum validation images for the collapse watch.")
     watch_neighbours: int = Field(20, ge=1, description="Neighbours in the kNN probe of the collapse watch.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of all randomness.")
-    resume: bool = Field(False, description="Continue the run in the output folder from its last epoch.")
+    resume: bool = Field(False, description=RESUME_RUN)

@@ -39,6 +39,10 @@ LABELS = (
 
 
 RESUME = "Continue unfinished work: what a stopped process has finished is kept."
+RESUME_RUN = (
+    "Continue the unfinished run in the output folder after its last epoch. It has its own settings: --out and "
+    "--resume are enough."
+)
 
 
 class ComputeSettings(Settings):

@@ -11,6 +11,7 @@ from cass.data.manifest.manifest import Manifest, load_manifest
 from cass.errors import DataError
 from cass.hardware import accelerator
 from cass.resolve.naming import chosen
+from cass.runs.finetune_folder import claim_tuning
 from cass.runs.folder import check_free, chosen_branches, read_config
 from cass.transforms.recipes import RECIPES, tuning_views
 from cass.types import BranchName
@@ -21,15 +22,15 @@ class ResolvedFinetune:
     """What can be known of a fine-tuning run without decoding images.
 
     Attributes:
+        config: Settings of the run, complete.
         pretraining: Settings of the pretraining run.
         names: The branches to fine-tune.
-        views: Name of the view recipe.
         manifest: The data set.
     """
 
+    config: FinetuneConfig
     pretraining: PretrainConfig
     names: tuple[BranchName, ...]
-    views: str
     manifest: Manifest
 
 
@@ -42,14 +43,16 @@ def resolve_finetune(config: FinetuneConfig) -> ResolvedFinetune:
     Raises:
         ConfigError: An unknown view recipe or device.
         DataError: The data set is missing or malformed, or has no labels.
-        OutputError: The output folder is taken, or the pretraining run is unfinished or lacks the branch.
+        OutputError: The output folder is taken or was begun otherwise, or the pretraining run is unfinished or
+            lacks the branch.
     """
     check_free(config.out)
     resolve_tuning(config)
     pretraining = read_config(config.run, PretrainConfig, written_by="cass pretrain")
+    config = config.model_copy(update={"views": config.views or tuning_views(pretraining.views)})
+    claim_tuning(config)
     names = tuple(chosen_branches(config.run, config.branch))
-    views = config.views or tuning_views(pretraining.views)
-    return ResolvedFinetune(pretraining, names, views, labelled_manifest(config.labels, config))
+    return ResolvedFinetune(config, pretraining, names, labelled_manifest(config.labels, config))
 
 
 def labelled_manifest(data: str, settings: LabelSettings) -> Manifest:

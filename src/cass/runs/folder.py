@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -54,6 +54,40 @@ def check_free(out: Path, *, option: str = "--out") -> None:
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK):
         raise OutputError(f"{out} cannot be written: {place} does not allow it", "Choose another --out.")
+
+
+def unfinished_folder(out: Path) -> Path:
+    """Return the folder beside an output folder in which its work lies until it is finished."""
+    return out.with_name(f".{out.name}.unfinished")
+
+
+def settings_to_resume(out: Path) -> Path | None:
+    """Return the configuration of the unfinished work of an output folder; None where there is none."""
+    places = (out / CONFIG, unfinished_folder(out) / CONFIG)
+    return next((path for path in places if path.is_file()), None)
+
+
+def refuse_other_settings(folder: Path, config: Settings, *, changeable: Collection[str], written_by: str) -> None:
+    """Make sure that unfinished work is continued with its own settings.
+
+    Args:
+        folder: Where its configuration lies.
+        config: The settings now.
+        changeable: Settings that may differ, because the result does not depend on them.
+        written_by: The command that writes such folders.
+
+    Raises:
+        OutputError: Another setting differs.
+    """
+    kind = type(config)
+    before = read_config(folder, kind, written_by=written_by).model_dump(exclude=set(changeable))
+    now = config.model_dump(exclude=set(changeable))
+    for key, value in now.items():
+        if value != before[key]:
+            raise OutputError(
+                f"{folder} was started with {key} = {before[key]!r}, not {value!r}",
+                "Continue with its own settings: give --out and --resume alone.",
+            )
 
 
 @contextmanager

@@ -18,14 +18,14 @@ from cass.runs.folder import (
     SPLITS_FILE,
     SUMMARY,
     check_free,
-    read_config,
+    refuse_other_settings,
     write_start,
 )
 from cass.runs.inputs import Plan
 from cass.types import Split
 
 # A run may continue elsewhere: what it computes does not depend on how many processes share a step.
-_MAY_CHANGE = {"resume", "out", "devices", "nodes", "num_workers", "cache"}
+MAY_CHANGE = {"resume", "out", "devices", "nodes", "num_workers", "cache"}
 
 
 def claim_folder(config: PretrainConfig) -> None:
@@ -47,15 +47,7 @@ def claim_folder(config: PretrainConfig) -> None:
                 f"{out} holds no run to continue (no {CONFIG})", "Drop --resume and choose a new --out."
             )
         return
-    before = read_config(out, PretrainConfig, written_by="cass pretrain").model_dump(exclude=_MAY_CHANGE)
-    now = config.model_dump(exclude=_MAY_CHANGE)
-    changed = [key for key, value in now.items() if value != before[key]]
-    if changed:
-        key = changed[0]
-        raise OutputError(
-            f"{out} was started with {key} = {before[key]!r}, not {now[key]!r}",
-            f"Continue with the run's own settings: --config {out / CONFIG} --resume.",
-        )
+    refuse_other_settings(out, config, changeable=MAY_CHANGE, written_by="cass pretrain")
     if (out / SUMMARY).is_file():
         raise OutputError(f"The run in {out} has finished", "Use it, or choose a new --out.")
 

@@ -84,7 +84,7 @@ class _Probed:
 
 
 def tune_branch(
-    config: TuneSettings, branch: Branch, name: BranchName, *, data: LabelledImages, fresh: bool, folder: Path
+    config: TuneSettings, branch: Branch, name: BranchName, *, data: LabelledImages, fresh: bool, work: Path
 ) -> TunedBranch:
     """Fine-tune one branch and keep its best epoch.
 
@@ -94,7 +94,7 @@ def tune_branch(
         name: Its name.
         data: The labelled images.
         fresh: Whether its backbone was randomly initialised before any pretraining.
-        folder: Folder for the TensorBoard logs.
+        work: Working folder of the branch, which a stopped run continues from.
 
     Returns:
         The branch and how it came about.
@@ -107,7 +107,7 @@ def tune_branch(
     start = _probe_branch(config, branch, name, data=data, fresh=fresh)
     rows, logits = [start.row], start.logits
     if config.head == "full":
-        rows += train_from_probe(config, start.module, name, probe_loss=start.row["val/loss"], folder=folder)
+        rows += train_from_probe(config, start.module, name, probe_loss=start.row["val/loss"], work=work)
     chosen = min(rows, key=lambda row: row["val/loss"])  # of equal ones the earliest
     if chosen["epoch"] != PROBE:
         logits = _logits(branch.head, embed_finite(branch, data.validation, device=torch_device(config)))

@@ -82,9 +82,10 @@ def run_compare(config: CompareConfig, resolved: Manifest | None = None) -> Comp
         Interrupted: It was stopped; ``resume`` continues with the first step that is not finished.
     """
     manifest = resolved or resolve_compare(config)
-    pretraining = _pretrain(config)
     if not (config.out / SUMMARY).is_file():
+        config.out.mkdir(parents=True, exist_ok=True)
         write_start(config.out, config)
+    pretraining = _pretrain(config)
     rows: list[ResultRow] = []
     for fraction in sorted(config.label_fractions):
         for without in STARTS:
@@ -147,6 +148,7 @@ def _finetune_and_evaluate(
                 out=out,
                 label_fraction=fraction,
                 without_pretraining=without,
+                resume=config.resume,
             )
         )
     return run_evaluate(

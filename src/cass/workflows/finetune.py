@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,11 +31,13 @@ from cass.runs.folder import (
     branch_files,
     read_metrics,
     staged,
+    unfinished_folder,
     write_metrics,
     write_start,
 )
 from cass.runs.inputs import Inputs, Plan, decode, make_plan
 from cass.training.finetune_branch import LabelledImages, TunedBranch, choose_thresholds, tune_branch
+from cass.training.finetune_fit import LOGS
 from cass.training.start import branch_spec, start_branch
 from cass.types import BranchName
 
@@ -73,16 +76,18 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
 
     Raises:
         CassError: A setting, the data set, the pretraining run or the output folder cannot be used.
-        Interrupted: The run was stopped; nothing is kept.
+        Interrupted: The run was stopped; ``resume`` continues it.
     """
     resolved = resolved or resolve_finetune(config)
-    pretraining = resolved.pretraining
-    config = config.model_copy(update={"views": resolved.views})
+    config, pretraining = resolved.config, resolved.pretraining
     plan = make_plan(
         resolved.manifest, seed=config.seed, known=read_splits(config.run / SPLITS_FILE), families=near_families
     )
     guard(plan, source=config.labels, allow_leakage=config.allow_leakage)
     inputs, train = _labelled_images(config, pretraining, plan)
+    work = unfinished_folder(config.out)
+    work.mkdir(parents=True, exist_ok=True)
+    write_start(work, config)
     with staged(config.out) as folder:
         write_start(folder, config)
         write_splits(folder / SPLITS_FILE, plan.manifest, plan.splits, plan.digests)
@@ -94,14 +99,22 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
         for name in resolved.names:
             branch = _starting_branch(config, pretraining, name)
             fresh = branch_spec(pretraining, name).weights == "none"
-            tuned[name] = tune_branch(config, branch, name, data=data, fresh=fresh, folder=folder)
+            tuned[name] = tune_branch(config, branch, name, data=data, fresh=fresh, work=work / name)
+            _keep_logs(work / name, folder / f"tensorboard-{name}")
             _save_branch(folder, name, tuned[name])
         summary = _summary(config, pretraining, plan=plan, inputs=inputs, train=train) | {
             "branches": {name: branch.summary for name, branch in tuned.items()},
             "thresholds_of_the_mean": _mean_thresholds(tuned, data),
         }
         write_json(folder / SUMMARY, summary)
+    shutil.rmtree(work)
     return FinetuneResult(config.out, summary)
+
+
+def _keep_logs(work: Path, logs: Path) -> None:
+    """Copy the TensorBoard logs of a branch from the working folder, where there are any."""
+    if (work / LOGS).is_dir():
+        shutil.copytree(work / LOGS, logs)
 
 
 def _labelled_data(inputs: Inputs, train: NDArray[np.int64]) -> LabelledImages:

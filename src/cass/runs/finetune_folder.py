@@ -1,0 +1,29 @@
+"""The working folder of ``cass finetune``: it lies beside the run folder, which appears whole when all is done."""
+
+from __future__ import annotations
+
+from cass.config.finetune import FinetuneConfig
+from cass.errors import OutputError
+from cass.runs.folder import CONFIG, refuse_other_settings, unfinished_folder
+
+# What a run computes does not depend on these.
+CHANGEABLE = {"resume", "out", "num_workers", "cache"}
+
+
+def claim_tuning(config: FinetuneConfig) -> None:
+    """Check that unfinished work of the output folder is continued or absent.
+
+    Args:
+        config: Settings of the run, complete.
+
+    Raises:
+        OutputError: The folder was begun, and is not to be continued or has other settings.
+    """
+    work = unfinished_folder(config.out)
+    if not (work / CONFIG).is_file():
+        return
+    if not config.resume:
+        raise OutputError(
+            f"{config.out} was begun and not finished", f"Continue it with --resume, or remove {work}."
+        )
+    refuse_other_settings(work, config, changeable=CHANGEABLE, written_by="cass finetune")
