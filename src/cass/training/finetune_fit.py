@@ -46,9 +46,7 @@ def train_from_probe(
     else:
         stopping.best_score = torch.tensor(probe_loss)  # the probe is the epoch to beat
     labels = len(module.images)
-    progress = RunProgress(
-        f"Fine-tuning the {name} branch on {labels} labels", images_per_epoch=labels * module.passes
-    )
+    progress = RunProgress(f"Fine-tuning {name}, {labels} labels", images_per_epoch=labels * module.passes)
     fit(
         module,
         settings=config,
