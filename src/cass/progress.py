@@ -2,56 +2,169 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task
+from rich.text import Text
 
 from cass.logs import is_quiet
 
-log = logging.getLogger("cass")
-
 LINE_SECONDS = 10.0
-"""Fewest seconds between two lines of a pass over images."""
-LOG_SECONDS = 60.0
-"""Fewest seconds between two log messages of a pass that reports how many images are done."""
+"""Seconds until the first line without a terminal; the wait doubles after each line."""
+MOST_LINE_SECONDS = 300.0
+"""Most seconds between two lines."""
+WIDE = 180
+"""Columns of a terminal from which on the bar is drawn wide."""
+
+
+class Pace:
+    """The time left, estimated from the steps done here.
+
+    Args:
+        total: Number of steps altogether.
+        done: Steps that an earlier process did.
+    """
+
+    def __init__(self, total: int, *, done: int = 0) -> None:
+        self.total = total
+        self._marks = [(time.monotonic(), done)]
+
+    def reach(self, done: int) -> None:
+        """Note the number of steps done by now."""
+        # The start, the first step, and the last one: the first step is slow, so that it counts only by itself.
+        self._marks[2:] = []
+        self._marks.append((time.monotonic(), done))
+
+    def seconds_left(self) -> float | None:
+        """Estimate the seconds left; None before the first step."""
+        (now, steps), (since, before) = self._marks[-1], self._marks[0 if len(self._marks) < 3 else 1]
+        if steps <= before:
+            return None
+        return max(0.0, (now - since) / (steps - before) * (self.total - steps) - (time.monotonic() - now))
+
+    def clock(self) -> str:
+        """Return the time left as h:mm:ss, or dashes before the first step."""
+        seconds = self.seconds_left()
+        return "-:--:--" if seconds is None else clock(seconds)
+
+
+class LineClock:
+    """Tells when a line is due where there is no terminal: soon after the start, then less and less often."""
+
+    def __init__(self) -> None:
+        self._wait = LINE_SECONDS
+        self._since = time.monotonic()
+
+    def is_due(self) -> bool:
+        """Tell whether a line is due now; if so, it counts as written."""
+        if time.monotonic() - self._since < self._wait:
+            return False
+        self._wait = min(2 * self._wait, MOST_LINE_SECONDS)
+        self.restart()
+        return True
+
+    def restart(self) -> None:
+        """Wait anew, since another line has been written."""
+        self._since = time.monotonic()
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as h:mm:ss."""
+    return str(timedelta(seconds=round(seconds)))
 
 
 class Bar:
     """A bar on standard error: percentage, time passed, time left, and figures.
 
+    The percentage and the times are always there; the figures fill the room that the terminal leaves.
+
     Args:
         title: What is being done.
         total: Number of steps altogether.
         done: Steps that an earlier process did.
+        console: Where to draw; default: standard error.
     """
 
-    def __init__(self, title: str, *, total: int, done: int = 0) -> None:
+    def __init__(self, title: str, *, total: int, done: int = 0, console: Console | None = None) -> None:
+        console = console or Console(stderr=True)
+        self._pace = Pace(total, done=done)
+        width = 40 if console.width >= WIDE else 10
         self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
-            console=Console(stderr=True),
+            _Title(console, self._pace, bar=width),
+            BarColumn(bar_width=width),
+            _Times(console, self._pace, bar=width),
+            console=console,
         )
-        self._task = self._progress.add_task(title, total=total, completed=done, figures="")
+        self._task = self._progress.add_task(title, total=total, completed=done, figures=())
         self._progress.start()
 
-    def show(self, done: int, figures: str) -> None:
-        """Move the bar to the number of steps done, with figures beside it."""
+    def show(self, done: int, *figures: str) -> None:
+        """Move the bar to the number of steps done.
+
+        Args:
+            done: Steps done.
+            figures: What to show beside it, the most important first; those that do not fit are not shown.
+        """
+        self._pace.reach(done)
         self._progress.update(self._task, completed=done, figures=figures)
 
     def close(self) -> None:
         """Leave the bar as it is."""
         self._progress.stop()
+
+
+class _Column(ProgressColumn):
+    """What the columns beside the bar share: they know how much room there is."""
+
+    def __init__(self, console: Console, pace: Pace, *, bar: int) -> None:
+        super().__init__()
+        self._console = console
+        self._pace = pace
+        self._bar = bar
+
+    def times(self, task: Task) -> Text:
+        """Return the percentage, the time passed and the time left."""
+        passed = task.finished_time if task.finished else task.elapsed
+        return Text.assemble(
+            f"{task.percentage:>3.0f}% ",
+            (clock(passed or 0.0), "progress.elapsed"),
+            " left ",
+            (self._pace.clock(), "progress.remaining"),
+        )
+
+    def title(self, task: Task) -> Text:
+        """Return the title, shortened where the times need its room."""
+        title = Text(task.description, no_wrap=True)
+        title.truncate(
+            max(1, self._console.width - self._bar - self.times(task).cell_len - 2), overflow="ellipsis"
+        )
+        return title
+
+
+class _Title(_Column):
+    def render(self, task: Task) -> Text:
+        """Draw what is left of the bar."""
+        return self.title(task)
+
+
+class _Times(_Column):
+    def render(self, task: Task) -> Text:
+        """Draw the times, and the figures that fit."""
+        text = self.times(task)
+        room = self._console.width - self._bar - self.title(task).cell_len - 2
+        for figure in task.fields["figures"]:
+            more = f"  {figure}"
+            if text.cell_len + len(more) > room:
+                break
+            text.append(more)
+        text.no_wrap = True
+        return text
 
 
 def open_bar(title: str, *, total: int, done: int = 0) -> Bar | None:
@@ -90,7 +203,9 @@ class ImageProgress:
 
     def __enter__(self) -> ImageProgress:
         """Start the clock."""
-        self._started = self._shown = time.monotonic()
+        self._started = time.monotonic()
+        self._pace = Pace(self.total, done=self.done)
+        self._lines = LineClock()
         self._bar = open_bar(self.title, total=self.total, done=self.done)
         return self
 
@@ -105,22 +220,18 @@ class ImageProgress:
         """Count images; show the progress where that is due."""
         self._here += count
         self.done += count
-        now = time.monotonic()
-        rate = self._here / max(now - self._started, 1e-9)
+        self._pace.reach(self.done)
+        rate = f"{self._here / max(time.monotonic() - self._started, 1e-9):.0f} {self.unit}/s"
+        counted = f"{self.done:,}/{self.total:,} {self.unit}"
         if self._bar is not None:
-            self._bar.show(self.done, f"{rate:.0f} {self.unit}/s")
-        elif now - self._shown >= LINE_SECONDS and not is_quiet():
-            self._shown = now
-            left = (self.total - self.done) / max(rate, 1e-9)
-            sys.stderr.write(
-                f"{self.title}: {self.done}/{self.total} {self.unit}  {rate:.0f} {self.unit}/s  "
-                f"{left:.0f} s left\n"
-            )
+            self._bar.show(self.done, rate, counted)
+        elif not is_quiet() and self._lines.is_due():
+            sys.stderr.write(f"{self.title}: {counted}  {rate}  about {self._pace.clock()} left\n")
 
 
 @contextmanager
 def image_counter(total: int, doing: str = "Decoding") -> Iterator[Callable[[int], None]]:
-    """Show on standard error how many images are done: a bar on a terminal, else a log message every minute.
+    """Show how many images are done, for work that reports its count so far.
 
     Args:
         total: Number of images.
@@ -129,21 +240,5 @@ def image_counter(total: int, doing: str = "Decoding") -> Iterator[Callable[[int
     Yields:
         A function that takes the number of images done so far.
     """
-    bar = open_bar(doing, total=total)
-    if bar is not None:
-        try:
-            yield lambda done: bar.show(done, f"{done}/{total} images")
-        finally:
-            bar.close()
-        return
-    started = last = time.monotonic()
-
-    def report(done: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if done and now - last >= LOG_SECONDS:
-            last = now
-            left = (now - started) / done * (total - done)
-            log.info("%s images: %s of %s done, about %.0f s left.", doing, f"{done:,}", f"{total:,}", left)
-
-    yield report
+    with ImageProgress(doing, total=total) as progress:
+        yield lambda done: progress.advance(done - progress.done)

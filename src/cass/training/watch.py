@@ -175,17 +175,16 @@ class CollapseWatch(pl.Callback):
             for entry in self.history
         )
 
-    def describe(self) -> str:
-        """Return the last readings in short, for a progress bar."""
+    def describe(self) -> list[str]:
+        """Return the last readings in short, one text a branch, for a progress bar."""
         if not self.history:
-            return ""
-        parts = (
+            return []
+        return [
             f"{name}: spread {reading.spread:.3f} rank {reading.effective_rank:.0f} "
             f"kNN {reading.knn_balanced_accuracy:.2f}"
             for name in self.branches
             for reading in self.readings(name)[-1:]
-        )
-        return "; ".join(parts)
+        ]
 
     def verdict(self, name: str) -> CollapseVerdict:
         """Judge a branch by its last reading."""
