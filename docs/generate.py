@@ -17,7 +17,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from cass import api
-from cass.cli.options import CONFIG_HELP, QUIET, VERBOSE, option_names, value_word
+from cass.cli.options import CONFIG_HELP, DRY_RUN, QUIET, VERBOSE, option_names, value_word
 from cass.config import wording
 from cass.config.verbs import GROUPS, Verb, all_verbs, setting_names
 
@@ -164,6 +164,8 @@ def _command(entry: Verb) -> str:
         for name in setting_names(entry)
         if name not in entry.arguments
     ]
+    if entry.forecaster:
+        options.append(["`--dry-run`", "", "", "", DRY_RUN])
     parts = [f"### cass {entry.name}", entry.summary, f"```bash\n{entry.example}\n```", f"Usage: `{usage}`"]
     if positional:
         parts.append(table(["Argument", "Meaning"], positional))

@@ -103,6 +103,19 @@ def execute(entry: Verb, config: Settings) -> Any:
     return run(config, *resolved)
 
 
+def forecast(entry: Verb, config: Settings) -> Iterator[str]:
+    """Resolve the settings of a verb, and yield what its work would take, in lines.
+
+    Args:
+        entry: The verb, which has a forecaster.
+        config: Its settings.
+    """
+    resolved = _imported(entry.resolver)(config)
+    lines = _imported(entry.forecaster)
+    _spare_the_collector()
+    yield from lines(config, resolved)
+
+
 def settings_file(entry: Verb, given: Mapping[str, Any], config: str | Path | None) -> Path | None:
     """Return the file that settings are read from: what the user named, or else that of the work to resume.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import resource
 import sys
 from typing import Any
 
@@ -68,6 +69,14 @@ def synchronize(device: torch.device) -> None:
     """Wait until a GPU has done all that it was given; other devices have nothing to wait for."""
     if device.type == "cuda":
         torch.cuda.synchronize()
+
+
+def peak_memory(device: torch.device) -> int:
+    """Return the most bytes that this process has taken so far: of the GPU, or of the machine's memory."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def workers(settings: ComputeSettings) -> int:

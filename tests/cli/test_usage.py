@@ -76,5 +76,5 @@ def test_stopping_names_what_continues(
         main()
     assert left.value.code == 130
     error = capsys.readouterr().err
-    assert "--resume for cass pretrain, cass embed, cass predict and cass compare" in error
+    assert "--resume for cass pretrain, cass finetune, cass embed, cass predict and cass compare" in error
     assert "cass prepare slides and cass benchmark" in error

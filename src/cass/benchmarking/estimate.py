@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from cass.benchmarking.plan import duration
 from cass.benchmarking.steps import Step
+from cass.reports.lines import duration
 
 log = logging.getLogger("cass")
 

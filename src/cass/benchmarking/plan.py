@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cass.reports.lines import duration
 from cass.reports.tables import Cells
 
 
@@ -56,10 +57,3 @@ def time_left(line: PlanLine) -> str:
     if line.done == line.steps:
         return "-"
     return "unknown" if line.seconds is None else duration(line.seconds)
-
-
-def duration(seconds: float) -> str:
-    """Write a time for people, such as ``45 s``, ``12 min`` or ``3.5 h``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cass.api import execute, shown
+from cass.api import execute, forecast, shown
 from cass.cli.options import command
 from cass.cli.usage import file_or_command
 from cass.config.verbs import GROUPS, Verb, all_verbs
@@ -86,7 +86,12 @@ def _options_of_cass(version: Annotated[bool, _VERSION] = False) -> None:
 
 
 def _command(entry: Verb) -> Any:
-    return command(entry, lambda config: run_verb(entry, config))
+    return command(entry, lambda config: run_verb(entry, config), lambda config: _print_forecast(entry, config))
+
+
+def _print_forecast(entry: Verb, config: Any) -> None:
+    for line in forecast(entry, config):
+        typer.echo(line)
 
 
 def _group(name: str) -> typer.Typer:

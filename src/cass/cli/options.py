@@ -22,15 +22,17 @@ from cass.logs import set_up_logging
 CONFIG_HELP = "YAML file with settings, named as these options with underscores; options given here win."
 SAME_AS_IMAGES = "The same as IMAGES."
 QUIET = "Show only warnings and errors: no messages, no progress bar."
+DRY_RUN = "Say what would be done, with the time, memory and disk space that it takes, and write nothing."
 VERBOSE = "Show details: times, messages of libraries, and the traceback of an error."
 
 
-def command(entry: Verb, run: Callable[[Any], None]) -> Callable[..., None]:
+def command(entry: Verb, run: Callable[[Any], None], forecast: Callable[[Any], None]) -> Callable[..., None]:
     """Make a Typer command of a verb.
 
     Args:
         entry: The verb; each of its settings becomes an option of its name.
         run: Called with the checked settings.
+        forecast: Called with them instead for ``--dry-run``.
 
     Returns:
         A function that Typer turns into the command.
@@ -40,12 +42,14 @@ def command(entry: Verb, run: Callable[[Any], None]) -> Callable[..., None]:
     if "data" in entry.arguments:
         parameters.append(_keyword("data_option", _text_option("--data", help=SAME_AS_IMAGES)))
     parameters.append(_keyword("config", _text_option("--config", metavar="FILE", help=CONFIG_HELP)))
+    if entry.forecaster:
+        parameters.append(_keyword("dry_run", Annotated[bool, typer.Option("--dry-run", help=DRY_RUN)], False))
     parameters.append(_keyword("quiet", Annotated[bool, typer.Option("--quiet", "-q", help=QUIET)], False))
     parameters.append(_keyword("verbose", Annotated[bool, typer.Option("--verbose", "-v", help=VERBOSE)], False))
 
     def body(**given: Any) -> None:
         _set_up(quiet=given.pop("quiet"), verbose=given.pop("verbose"))
-        source = given.pop("config")
+        source, act = given.pop("config"), forecast if given.pop("dry_run", False) else run
         _merge_data(given)
         values = {
             name: _value(name, value, fields[name])
@@ -59,7 +63,7 @@ def command(entry: Verb, run: Callable[[Any], None]) -> Callable[..., None]:
         except MissingSetting as error:
             word = entry.arguments.get(error.name, wording.flag(error.name))
             raise ConfigError(f"cass {entry.name} needs {word}", f"Example: {entry.example}") from None
-        run(config)
+        act(config)
 
     body.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     body.__doc__ = f"{entry.summary}\n\nExample: {entry.example}"

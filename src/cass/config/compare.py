@@ -12,6 +12,7 @@ from cass.config.verbs import verb
 @verb(
     "compare",
     resolver="cass.resolve.compare:resolve_compare",
+    forecaster="cass.workflows.compare:forecast_compare",
     order=90,
     arguments={"data": "IMAGES"},
     summary="Pretrain, fine-tune at several label fractions, and compare with no pretraining.",

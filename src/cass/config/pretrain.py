@@ -23,6 +23,7 @@ from cass.types import Branches
 @verb(
     "pretrain",
     resolver="cass.resolve.pretrain:resolve_pretrain",
+    forecaster="cass.workflows.pretrain:forecast_pretrain",
     order=40,
     arguments={"data": "IMAGES"},
     summary="Train a CNN and a Transformer together, without labels, on all training images.",

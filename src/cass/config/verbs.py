@@ -33,6 +33,8 @@ class Verb:
         result: Name of the result class in the runner's module.
         resolver: ``module:function`` that takes the settings, checks all that needs no image, and returns what the
             runner takes as its second argument; or nothing. It is imported first, and quickly.
+        forecaster: ``module:function`` that takes the settings and what the resolver returned, and yields the
+            lines that ``--dry-run`` prints.
         arguments: Fields that are positional on the command line, with the word that stands for them in help.
         order: Place in lists; verbs stand in the order in which a project uses them.
         continues: Whether the same command continues what was stopped, without an option.
@@ -46,6 +48,7 @@ class Verb:
     runner: str
     result: str
     resolver: str = ""
+    forecaster: str = ""
     arguments: Mapping[str, str] = field(default_factory=dict)
     order: int = 0
     continues: bool = False
@@ -97,6 +100,7 @@ def verb(
     runner: str = "",
     result: str = "",
     resolver: str = "",
+    forecaster: str = "",
     arguments: Mapping[str, str] | None = None,
     continues: bool = False,
 ) -> Callable[[type[SettingsT]], type[SettingsT]]:
@@ -110,6 +114,7 @@ def verb(
         order: Place in lists.
         runner: ``module:function``; default: ``cass.workflows.NAME:run_NAME``.
         resolver: ``module:function`` that checks the settings before any work.
+        forecaster: ``module:function`` that yields what ``--dry-run`` prints.
         result: Name of the result class; default: ``NameResult``.
         arguments: Positional fields and their words in help.
         continues: Whether the same command continues what was stopped, without an option.
@@ -129,6 +134,7 @@ def verb(
                 runner=runner or f"cass.workflows.{name}:run_{name}",
                 result=result or f"{name.capitalize()}Result",
                 resolver=resolver,
+                forecaster=forecaster,
                 arguments=arguments or {},
                 order=order,
                 continues=continues,

@@ -17,3 +17,10 @@ def unreadable_files(names: Collection[str]) -> str:
         The end of a line, such as ``; 2 unreadable: a.png, b.png``; empty where every file was read.
     """
     return f"; {len(names)} unreadable: {some_of(names)}" if names else ""
+
+
+def duration(seconds: float) -> str:
+    """Write a time for people, such as ``45 s``, ``12 min`` or ``3.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

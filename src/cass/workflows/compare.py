@@ -16,9 +16,12 @@ from cass.config.shared import job_settings
 from cass.data.manifest.manifest import Manifest
 from cass.files import write_json, write_text
 from cass.reports.advice import advice
+from cass.reports.lines import duration
 from cass.reports.tables import WITH, WITHOUT, Cells, ResultRow, comparison, gains
 from cass.resolve.compare import resolve_compare
+from cass.resolve.pretrain import resolve_method
 from cass.runs.folder import SUMMARY, read_summary, write_start
+from cass.runs.forecast import forecast_lines, forecast_pretraining
 from cass.workflows.evaluate import EvaluateResult, run_evaluate
 from cass.workflows.finetune import run_finetune
 from cass.workflows.pretrain import PretrainResult, run_pretrain
@@ -105,6 +108,34 @@ def run_compare(config: CompareConfig, resolved: Manifest | None = None) -> Comp
     result = CompareResult(config.out, pretraining, rows, said, manifest.generated)
     _write(result)
     return result
+
+
+def forecast_compare(config: CompareConfig, resolved: Manifest) -> Iterator[str]:
+    """Yield what the comparison would do, and what it would take.
+
+    Args:
+        config: Settings of ``cass compare``.
+        resolved: What :func:`resolve_compare` returned.
+
+    Raises:
+        CassError: The images, the networks or the batch size cannot be used.
+    """
+    method = resolve_method(config)
+    found = forecast_pretraining(config, resolved, method.kind, method.names, method.recipe)
+    yield from forecast_lines(found, config)
+    labels = found.plan.counts()["train"]["labelled"]
+    tuning, seconds, epochs = config.finetune, 0.0, 0
+    for fraction in config.label_fractions:
+        count = max(1, round(fraction * labels))
+        passes = max(count, tuning.min_steps * tuning.batch_size)
+        epochs = tuning.epochs if tuning.head == "full" else 0
+        seconds += len(STARTS) * passes * epochs * found.image_seconds
+    runs = len(STARTS) * len(config.label_fractions)
+    weights = 4 * runs * sum(found.parameters.values())
+    yield (
+        f"Fine-tuning: {len(config.label_fractions)} label fractions of {labels:,} labels, from {len(STARTS)} "
+        f"starts, at most {epochs} epochs each: at most {duration(seconds)}; {weights / 1e9:.2f} GB of weights"
+    )
 
 
 def show(result: CompareResult, config: CompareConfig) -> Iterator[str | Cells]:

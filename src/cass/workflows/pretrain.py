@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from cass.methods import Method
 from cass.models.checkpoints import save_branch
 from cass.resolve.pretrain import ResolvedPretrain, resolve_pretrain
 from cass.runs.folder import CHECKPOINTS, LAST, METRICS, SUMMARY, read_metrics, write_metrics
+from cass.runs.forecast import forecast_lines, forecast_pretraining
 from cass.runs.inputs import Inputs, Plan, decode, make_plan
 from cass.runs.pretrain_folder import (
     earlier_batch_size,
@@ -108,6 +110,22 @@ def run_pretrain(config: PretrainConfig, resolved: ResolvedPretrain | None = Non
     if not main:
         sys.exit(0)  # what follows is written once
     return _finish(config, plan=plan, inputs=inputs, method=run.method, watch=watch, progress=progress)
+
+
+def forecast_pretrain(config: PretrainConfig, resolved: ResolvedPretrain) -> Iterator[str]:
+    """Yield what the run would do, and what it would take.
+
+    Args:
+        config: Settings of ``cass pretrain``.
+        resolved: What :func:`resolve_pretrain` returned.
+
+    Raises:
+        CassError: The images, the networks or the batch size cannot be used.
+    """
+    method = resolved.method
+    yield from forecast_lines(
+        forecast_pretraining(config, resolved.manifest, method.kind, method.names, method.recipe), config
+    )
 
 
 def _images(config: PretrainConfig, manifest: Manifest) -> tuple[Plan, Inputs]:

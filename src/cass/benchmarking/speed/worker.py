@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import resource
 import sys
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -15,6 +14,7 @@ from cass.benchmarking.speed.contestants import Timing
 from cass.config.speed import SpeedConfig
 from cass.data.store.store import ImageStore
 from cass.errors import CassError
+from cass.hardware import peak_memory
 from cass.types import BranchName
 
 Kind = Literal["bare", "cass", "published", "dino", "simsiam", "byol"]
@@ -98,7 +98,7 @@ def _serve(
         if what == "facts":
             pipe.send({"formats": contestant.formats, "flops": contestant.flops()} if kind == "bare" else {})
         elif what == "memory":
-            pipe.send(_peak_memory(contestant.device.type))
+            pipe.send(peak_memory(contestant.device))
         else:
             pipe.send(contestant.run(what))
     del contestant
@@ -124,12 +124,3 @@ def _build_contestant(
     from cass.benchmarking.speed.rivals import Rival
 
     return Rival(kind, branch, config, paths)
-
-
-def _peak_memory(device: str) -> int:
-    import torch
-
-    if device == "cuda":
-        return int(torch.cuda.max_memory_allocated())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
