@@ -1,4 +1,4 @@
-"""Naming some of many files: the one cap, and the lines that name up to so many."""
+"""Counting and naming files: plurals, the one cap, and the lines that name up to so many."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ MOST_NAMED = 20
 """Most files that a message names one by one."""
 
 log = logging.getLogger("cass")
+
+
+def plural(count: int, word: str, words: str = "") -> str:
+    """Write a count with its noun, such as ``1 image`` or ``1,200 images``."""
+    return f"{count:,} {word if count == 1 else words or word + 's'}"
 
 
 def some_of(names: Collection[str]) -> str:

@@ -148,7 +148,7 @@ def test_a_stray_image_beside_class_folders_is_unlabelled(
     found = audited(cass, tmp_path / "set", folder=tmp_path)
     assert {name: count["images"] for name, count in found["classes"].items()} == {"ill": 6, "well": 6}
     error = capsys.readouterr().err
-    assert "1 images in" in error
+    assert "1 image in" in error
     assert "stray.png" in error
 
 
@@ -180,7 +180,7 @@ def test_dicom_reports_are_no_unreadable_images(
     report.save_as(folder / "report.dcm")
     found = audited(cass, folder, folder=tmp_path)
     assert (found["images"], found["unreadable"]) == (6, {})
-    assert "1 files hold no image" in capsys.readouterr().err
+    assert "1 file without an image" in capsys.readouterr().err
     for path in folder.glob("?.dcm"):
         path.unlink()
     assert cass("audit", folder) == 2

@@ -8,10 +8,11 @@ from difflib import SequenceMatcher
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.auditing.findings import Finding, plural
+from cass.auditing.findings import Finding
 from cass.data.manifest.manifest import Manifest
 from cass.data.splits.fractions import label_subset
 from cass.evaluation.shares import FEW_TEST_IMAGES
+from cass.listing import plural
 from cass.types import SPLITS
 
 IMBALANCE = 10

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from cass.auditing.duplicates import Ints, copies, families, members
 from cass.auditing.facts import ImageFacts
-from cass.auditing.findings import Finding, Level, plural
+from cass.auditing.findings import Finding, Level
 from cass.auditing.kept_pairs import kept_pairs
 from cass.data.manifest.manifest import Manifest
-from cass.listing import MOST_NAMED
+from cass.listing import MOST_NAMED, plural
 
 
 def check_copies(
@@ -101,9 +101,9 @@ def _one_of_each(rows: Ints, splits: NDArray[np.str_]) -> Ints:
 def _conflicts(manifest: Manifest, exact: Sequence[Ints], near: Sequence[Ints]) -> list[Finding]:
     """Report the same image under different labels."""
     found = []
-    levels: list[tuple[Level, str, Sequence[Ints]]] = [
-        ("serious", "sets of identical files", exact),
-        ("warning", "families of near-duplicates", near),
+    levels: list[tuple[Level, tuple[str, str], Sequence[Ints]]] = [
+        ("serious", ("set of identical files", "sets of identical files"), exact),
+        ("warning", ("family of near-duplicates", "families of near-duplicates"), near),
     ]
     for level, words, parts in levels:
         disagreeing = []
@@ -112,7 +112,8 @@ def _conflicts(manifest: Manifest, exact: Sequence[Ints], near: Sequence[Ints]) 
             if len(np.unique(manifest.targets[labelled], axis=0)) > 1:
                 disagreeing.append(labelled)
         if disagreeing:
-            what = f"{len(disagreeing):,} {words} have different labels."
+            has = "has" if len(disagreeing) == 1 else "have"
+            what = f"{plural(len(disagreeing), *words)} {has} different labels."
             found.append(
                 _family_finding(level, "labels", what, "Check them and correct the label column.", disagreeing)
             )

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cass.auditing.duplicates import families, members, similar_pairs
-from cass.auditing.findings import Finding, plural
+from cass.auditing.findings import Finding
 from cass.auditing.labels import cross_validated, doubted
 from cass.config.audit import AuditConfig
 from cass.data.manifest.manifest import Manifest
 from cass.groups import group_codes
-from cass.listing import MOST_NAMED
+from cass.listing import MOST_NAMED, plural
 from cass.runs.inference import infer, load_branches
 
 CERTAIN = 0.9

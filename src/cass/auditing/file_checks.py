@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 
 from cass.auditing.facts import ImageFacts
-from cass.auditing.findings import Finding, plural
-from cass.listing import MOST_NAMED
+from cass.auditing.findings import Finding
+from cass.listing import MOST_NAMED, plural
 
 RARE = 0.02
 """Share of the images below which a size or mode counts as odd."""

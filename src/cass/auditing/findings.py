@@ -30,8 +30,3 @@ class Finding:
     images: tuple[int, ...] = ()
     families: tuple[tuple[int, ...], ...] = ()
     captions: tuple[str, ...] = ()
-
-
-def plural(count: int, word: str, words: str = "") -> str:
-    """Write a count with its noun, such as ``1 image`` or ``1,200 images``."""
-    return f"{count:,} {word if count == 1 else words or word + 's'}"

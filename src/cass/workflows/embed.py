@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cass.config.embed import EmbedConfig
+from cass.listing import plural
 from cass.reports.lines import unreadable_files
 from cass.resolve.trained import ResolvedRows, resolve_embed
 from cass.runs.inference import Chunk, load_branches
@@ -81,4 +82,4 @@ def run_embed(config: EmbedConfig, resolved: ResolvedRows | None = None) -> Embe
 def show(result: EmbedResult, config: EmbedConfig) -> Iterator[str]:
     """Yield what the command prints."""
     widths = ", ".join(f"{name} {width} dimensions" for name, width in result.widths.items())
-    yield f"Wrote {result.out}: {result.images} images, {widths}{unreadable_files(result.unreadable)}"
+    yield f"Wrote {result.out}: {plural(result.images, 'image')}, {widths}{unreadable_files(result.unreadable)}"

@@ -11,6 +11,7 @@ import numpy as np
 
 from cass.config.predict import PredictConfig
 from cass.evaluation.probabilities import probabilities
+from cass.listing import plural
 from cass.reports.lines import unreadable_files
 from cass.resolve.trained import ResolvedPredict, resolve_predict
 from cass.runs.inference import Chunk, load_branches
@@ -88,5 +89,5 @@ def run_predict(config: PredictConfig, resolved: ResolvedPredict | None = None) 
 
 def show(result: PredictResult, config: PredictConfig) -> Iterator[str]:
     """Yield what the command prints."""
-    classes = ", ".join(result.classes)
-    yield f"Wrote {result.out}: {result.images} images, classes {classes}{unreadable_files(result.unreadable)}"
+    classes, count = ", ".join(result.classes), plural(result.images, "image")
+    yield f"Wrote {result.out}: {count}, classes {classes}{unreadable_files(result.unreadable)}"

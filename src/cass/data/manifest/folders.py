@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cass.data.manifest.kinds import IMAGES, FileKind
 from cass.errors import DataError
+from cass.listing import plural
 from cass.types import Split
 
 log = logging.getLogger("cass")
@@ -136,8 +137,8 @@ def read_folder(folder: Path, *, kind: FileKind = IMAGES) -> FolderLayout:
         if depths[0]:
             beside = next(image for image in images if "/" not in image)
             log.warning(
-                "%d images in %s lie beside the class folders (first: %s) and are unlabelled.",
-                depths[0],
+                "%s in %s beside the class folders (first: %s): unlabelled.",
+                plural(depths[0], "image"),
                 folder,
                 beside,
             )

@@ -15,7 +15,7 @@ from cass.data.formats.references import MARK, file_of, split_reference
 from cass.data.formats.salt import salt_of
 from cass.errors import DataError
 from cass.files import cache_folder
-from cass.listing import some_of
+from cass.listing import plural, some_of
 from cass.parallel import for_each
 
 log = logging.getLogger("cass")
@@ -77,8 +77,8 @@ def list_frames(root: Path, images: Sequence[str], *, group: bool) -> Frames | N
     for_each(len(rows), look)
     if empty := [images[row] for row in rows if not frames[row]]:
         log.warning(
-            "%d files hold no image (DICOM reports, structure sets and the like) and are not used: %s.",
-            len(empty),
+            "%s without an image (DICOM reports, structure sets and the like), not used: %s.",
+            plural(len(empty), "file"),
             some_of(empty),
         )
         if not frames.any():
