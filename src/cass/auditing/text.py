@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cass.auditing.checks import Audit
+from cass.listing import plural
 from cass.reports.tables import Cells
 
 LISTED = 5
@@ -57,4 +58,8 @@ def finding_lines(audit: Audit) -> Iterator[str]:
             yield f"  Such as: {'; '.join(names[:LISTED])}"
     counts = {level: sum(finding.level == level for finding in audit.findings) for level in ("serious", "warning")}
     yield ""
-    yield f"{counts['serious']} serious, {counts['warning']} warnings." if audit.findings else "No problems found."
+    yield (
+        f"{counts['serious']} serious, {plural(counts['warning'], 'warning')}."
+        if audit.findings
+        else "No problems found."
+    )
