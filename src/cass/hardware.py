@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import resource
 import sys
 from typing import Any
 
@@ -75,6 +74,8 @@ def peak_memory(device: torch.device) -> int:
     """Return the most bytes that this process has taken so far: of the GPU, or of the machine's memory."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated())
+    import resource  # not on every system
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
 

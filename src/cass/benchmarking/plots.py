@@ -10,7 +10,7 @@ import numpy as np
 from cass.benchmarking.outcome import Outcome, scores, share
 from cass.evaluation.bootstrap import Interval
 from cass.evaluation.comparisons import mean_over_cells, t_interval
-from cass.reports.plots import COLOURS, MARKERS, make_panels, save_figure
+from cass.reports.plots import COLOURS, MARKERS, make_panels, save_figure, set_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,5 +142,5 @@ def _save_with_legend(figure: Any, axes: list[Any], path: Path, *, title: str) -
         low, high = axis.get_ylim()
         axis.set_ylim(max(0, low), min(100, high))
     axes[-1].legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.suptitle(f"{title}\n(95% intervals over seeds)", fontsize="medium")
+    set_title(figure, f"{title} (95% intervals over seeds)")
     save_figure(figure, path)

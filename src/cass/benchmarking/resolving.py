@@ -27,7 +27,7 @@ def resolve_benchmark(config: BenchmarkConfig) -> Benchmark:
     """
     _check_path(config.spec)
     if config.slurm and find_spec("submitit") is None:
-        raise ConfigError("--slurm needs the package submitit", "Install it: pip install 'cass-ssl[slurm]'.")
+        raise ConfigError("--slurm needs the package submitit", "Install it: pip install submitit.")
     spec = read_spec(config.spec)
     out = config.out or Path("runs") / spec.name
     if out.exists() and not (out / SPEC_COPY).is_file() and (not out.is_dir() or any(out.iterdir())):

@@ -43,7 +43,7 @@ class BenchmarkConfig(Settings):
     slurm: bool = Field(
         False,
         description="Submit each pretraining run and its fine-tuning runs as a SLURM job; needs pip install "
-        "'cass-ssl[slurm]'.",
+        "submitit.",
     )
     slurm_args: dict[str, Any] = Field(
         default_factory=dict,

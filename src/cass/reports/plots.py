@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cass.evaluation.classification import ClassificationReport
 from cass.files import whole_file
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
 
 # The colours of Okabe & Ito, which people with colour-blindness can distinguish; in grey the markers differ.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
+CHARACTERS_PER_INCH = 11
+"""Characters of a title in the width of an inch."""
+LABEL_WIDTH = 18
+"""Characters of a class name in a line of a figure."""
+_SLANTED = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 COLOUR_OF = {"cnn": COLOURS[0], "transformer": COLOURS[1], WITH: COLOURS[0], WITHOUT: COLOURS[-1]}
 MARKER_OF = {"cnn": MARKERS[0], "transformer": MARKERS[1], WITH: MARKERS[0], WITHOUT: MARKERS[1]}
@@ -49,6 +56,12 @@ def make_panels(columns: int, *, width: float = 3.6, height: float = 3.2) -> tup
         axis.grid(visible=True, alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def set_title(figure: Any, title: str) -> None:
+    """Title a figure, in as many lines as its width asks for."""
+    width = int(CHARACTERS_PER_INCH * figure.get_figwidth())
+    figure.suptitle(textwrap.fill(title, width), fontsize="medium")
 
 
 def save_figure(figure: Any, path: Path) -> None:
@@ -106,7 +119,6 @@ def plot_fine_tuning(history: pd.DataFrame, path: Path) -> None:
     ):
         losses.plot(history["epoch"], history[name], color=colour, marker=marker, markersize=4, label=LOSSES[name])
     losses.set(title="Loss", xlabel="epoch")
-    losses.legend(frameon=False)
     score.plot(
         history["epoch"],
         history["val/balanced_accuracy"],
@@ -116,22 +128,36 @@ def plot_fine_tuning(history: pd.DataFrame, path: Path) -> None:
     )
     score.set(title="Validation balanced accuracy", xlabel="epoch", ylim=(0, 1))
     best = history["epoch"].iloc[int(history["val/loss"].argmin())]
+    kept = "kept: the linear probe (epoch 0)" if best == 0 else f"kept: epoch {best:g}"
     for axis in (losses, score):
-        axis.axvline(best, color="#999999", linestyle=":", linewidth=1)
+        axis.axvline(best, color="#777777", linestyle=":", linewidth=1.5, label=kept)
         axis.xaxis.get_major_locator().set_params(integer=True)
+    losses.legend(frameon=False, fontsize="small")
+    score.legend(frameon=False, fontsize="small", loc="lower right")
     save_figure(figure, path)
 
 
-def plot_label_efficiency(
-    rows: Sequence[ResultRow], path: Path, *, title: str, metric: str = "balanced_accuracy"
-) -> None:
-    """Draw a metric against the number of labels, with and without pretraining, one panel a branch.
+def plot_label_efficiency(rows: Sequence[ResultRow], path: Path, *, title: str) -> None:
+    """Write :func:`label_efficiency_figure` as PNG.
 
     Args:
         rows: Results of both starts.
         path: PNG file to write.
         title: What the picture shows.
+    """
+    save_figure(label_efficiency_figure(rows, title=title), path)
+
+
+def label_efficiency_figure(rows: Sequence[ResultRow], *, title: str, metric: str = "balanced_accuracy") -> Any:
+    """Draw a metric against the number of labels, with and without pretraining, one panel a branch.
+
+    Args:
+        rows: Results of both starts.
+        title: What the picture shows.
         metric: Name of the metric.
+
+    Returns:
+        A matplotlib figure.
     """
     branches = list(dict.fromkeys(row.branch for row in rows))
     figure, axes = make_panels(len(branches), height=3.6)
@@ -163,45 +189,59 @@ def plot_label_efficiency(
         axis.set(title=branch, xlabel="labels", ylim=(0, 1))
     axes[0].set_ylabel(METRIC_NAMES.get(metric, metric))
     axes[0].legend(frameon=False, loc="lower right")
-    figure.suptitle(f"{title} (95% intervals)")
-    save_figure(figure, path)
+    set_title(figure, f"{title} (95% intervals)")
+    return figure
 
 
 def plot_confusion(report: ClassificationReport, path: Path) -> None:
-    """Draw who was taken for whom; multi-label: recall and precision of each label.
+    """Write :func:`confusion_figure` as PNG.
 
     Args:
         report: The report.
         path: PNG file to write.
     """
-    size = 2.6 + 0.7 * len(report.classes)
-    figure, (axis,) = make_panels(1, width=max(3.6, size), height=max(3.2, size - 0.6))
-    axis.grid(visible=False)
-    places = np.arange(len(report.classes))
+    save_figure(confusion_figure(report), path)
+
+
+def confusion_figure(report: ClassificationReport) -> Any:
+    """Draw which class was predicted for which; multi-label: the four counts of each label.
+
+    Args:
+        report: The report.
+
+    Returns:
+        A matplotlib figure.
+    """
     if report.task == "multilabel":
-        for shift, (name, colour) in zip(
-            (-0.2, 0.2), (("recall", COLOUR_OF["cnn"]), ("precision", COLOUR_OF["transformer"])), strict=True
-        ):
-            values = [report.per_class[label][name].value for label in report.classes]
-            axis.bar(places + shift, np.nan_to_num(values), width=0.4, color=colour, label=name)
-        axis.set_xticks(places, report.classes, rotation=30, ha="right")
-        axis.set_ylim(0, 1)
-        axis.legend(frameon=False)
+        counts = report.confusion[:, [1, 1, 0, 0], [1, 0, 1, 0]]  # (K, 4)
+        totals = np.repeat(report.confusion.sum(axis=2)[:, [1, 0]], 2, axis=1)
+        columns = ["present,\npredicted", "present,\nmissed", "absent,\npredicted", "absent,\nnot predicted"]
+        axes = {"ylabel": "label", "title": "Images, and % of those with or without the label"}
     else:
-        totals = report.confusion.sum(axis=1, keepdims=True)
-        shares = report.confusion / np.maximum(totals, 1)
-        axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        for row, column in np.ndindex(*report.confusion.shape):
-            axis.text(
-                column,
-                row,
-                f"{report.confusion[row, column]}\n{100 * shares[row, column]:.0f}%",
-                ha="center",
-                va="center",
-                fontsize=8,
-                color="white" if shares[row, column] > 0.5 else "black",
-            )
-        axis.set_xticks(places, report.classes, rotation=30, ha="right")
-        axis.set_yticks(places, report.classes)
-        axis.set(xlabel="prediction", ylabel="truth")
-    save_figure(figure, path)
+        counts, totals = report.confusion, report.confusion.sum(axis=1, keepdims=True)
+        columns = [textwrap.fill(name, LABEL_WIDTH) for name in report.classes]
+        axes = {"xlabel": "prediction", "ylabel": "truth", "title": "Images, and % of the true class"}
+    rows = [textwrap.fill(name, LABEL_WIDTH) for name in report.classes]
+    figure, (axis,) = make_panels(1, width=2.4 + 0.8 * len(columns), height=1.8 + 0.6 * len(rows))
+    _draw_counts(axis, counts, counts / np.maximum(totals, 1))
+    axis.set_xticks(range(len(columns)), columns, **({} if report.task == "multilabel" else _SLANTED))
+    axis.set_yticks(range(len(rows)), rows)
+    axis.set(**axes)
+    axis.title.set_fontsize("medium")
+    return figure
+
+
+def _draw_counts(axis: Any, counts: NDArray[np.int64], shares: NDArray[np.float64]) -> None:
+    """Colour a table of counts by shares, and write both into its cells."""
+    axis.grid(visible=False)
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for row, column in np.ndindex(*counts.shape):
+        axis.text(
+            column,
+            row,
+            f"{counts[row, column]}\n{100 * shares[row, column]:.0f}%",
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if shares[row, column] > 0.5 else "black",
+        )

@@ -28,9 +28,11 @@ from cass.workflows.pretrain import PretrainResult, run_pretrain
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 log = logging.getLogger("cass")
 
+GENERATED_IMAGES = "generated images (drawn by cass, not patients)"
 STARTS = {False: WITH, True: WITHOUT}
 
 
@@ -51,6 +53,13 @@ class CompareResult:
     rows: list[ResultRow]
     advice: list[str]
     generated: bool
+
+    def figure(self) -> Figure:
+        """Draw the balanced accuracy against the number of labels, with and without pretraining."""
+        from cass.reports.plots import label_efficiency_figure
+
+        figure: Figure = label_efficiency_figure(self.rows, title=_title(generated=self.generated))
+        return figure
 
     def frame(self) -> pd.DataFrame:
         """Return a row for each result and metric: ``value``, ``low`` and ``high`` in [0, 1]."""
@@ -187,17 +196,21 @@ def _finetune_and_evaluate(
     )
 
 
+def _title(*, generated: bool) -> str:
+    return f"Label efficiency on {GENERATED_IMAGES if generated else 'test images'}"
+
+
 def _write(result: CompareResult) -> None:
     """Write the tables, the plot and the summary."""
     from cass.reports.plots import plot_label_efficiency
 
     out, frame = result.out, result.frame()
-    what = "generated images (drawn by cass, not patients)" if result.generated else "test images"
+    what = GENERATED_IMAGES if result.generated else "test images"
     write_text(out / "results.csv", frame.to_csv(index=False))
     leaks = [f"**Leakage was allowed.** {leak}" for leak in result.pretraining.summary.get("leakage", [])]
     text = [*leaks, f"Balanced accuracy on the {what}.", comparison(result.rows).markdown(), *result.advice]
     write_text(out / "results.md", "\n\n".join(text) + "\n")
-    plot_label_efficiency(result.rows, out / "label-efficiency.png", title=f"Label efficiency on {what}")
+    plot_label_efficiency(result.rows, out / "label-efficiency.png", title=_title(generated=result.generated))
     write_json(
         out / SUMMARY,
         {

@@ -29,6 +29,7 @@ from cass.types import SPLITS, Split, Task
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 log = logging.getLogger("cass")
 
@@ -48,6 +49,13 @@ class EvaluateResult:
     out: Path
     reports: dict[str, ClassificationReport]
     summary: dict[str, Any]
+
+    def figure(self, branch: str) -> Figure:
+        """Draw the confusion matrix of a branch, or of ``mean of both``; multi-label: the counts of each label."""
+        from cass.reports.plots import confusion_figure
+
+        figure: Figure = confusion_figure(self.reports[branch])
+        return figure
 
     def frame(self) -> pd.DataFrame:
         """Return a row for each branch, class ("" for all) and metric, with ``value``, ``low`` and ``high``."""

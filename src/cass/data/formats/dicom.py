@@ -1,7 +1,7 @@
 """DICOM files to pixels, as a radiologist would see them; nothing of whom they show leaves this file.
 
-Needs pydicom and, for compressed files, pylibjpeg: ``pip install 'cass-ssl[dicom]'``. Messages never quote a file:
-what pydicom complains of may hold a name or a date.
+Needs pydicom and, for compressed files, pylibjpeg. Messages never quote a file: what pydicom complains of may hold
+a name or a date.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MOST_BYTES = 2**30
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 
-_INSTALL = "Install it: pip install 'cass-ssl[dicom]'."
+_INSTALL = "Install it: pip install pydicom pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg."
 _FAR = 1e12  # beyond any window
 
 

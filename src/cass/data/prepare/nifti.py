@@ -21,7 +21,7 @@ GZIP_RATIO = 1100
 """Bytes that a byte of a gzip file can become at most, and a few."""
 
 _AXES = {"sagittal": 0, "coronal": 1, "axial": 2}
-_INSTALL = "Install it: pip install 'cass-ssl[nifti]'."
+_INSTALL = "Install it: pip install nibabel."
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ LEAST_SATURATION = 13
 """Of 255, below which a pixel is no stain, whatever the rest of the slide is like."""
 
 _BAND = 1024
-_INSTALL = "Install it: pip install 'cass-ssl[tiff]'."
+_INSTALL = "Install it: pip install zarr."
 
 
 @dataclass(frozen=True)
