@@ -103,3 +103,12 @@ def test_real_pretrained_weights_load() -> None:
     assert cnn.head.out_features == 1000
     assert vit.head is None
     assert vit.eval().embed(torch.rand(1, 3, 98, 98)).shape == (1, 384)
+
+
+def test_weights_of_another_network_name_what_does_not_fit(tmp_path: Path) -> None:
+    save_file(timm.create_model("test_vit").state_dict(), tmp_path / "vit.safetensors")
+    with pytest.raises(
+        ModelError, match=r"does not fit 'test_resnet': Missing key\(s\) in state_dict: .*conv"
+    ) as caught:
+        build_branch(spec("test_resnet", str(tmp_path / "vit.safetensors")), seed=0)
+    assert "\n" not in str(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -220,7 +221,11 @@ def _weights_of(spec: BackboneSpec) -> Path | None:
 
 def _creation_error(spec: BackboneSpec, error: Exception) -> ModelError:
     """Say in one line why timm could not build the network, and what to do."""
-    reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    # torch names the weights that do not fit in the lines after the first.
+    reason = textwrap.shorten(
+        lines[1] if lines[0].startswith("Error(s) in loading") and lines[1:] else lines[0], 200
+    )
     if DYNAMIC_SIZE in reason:
         return ModelError(
             f"{spec.option} {spec.name!r} takes images of one size only, and these views have two sizes",
