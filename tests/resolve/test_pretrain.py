@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
 
 from cass.config.pretrain import PretrainConfig
 from cass.errors import ConfigError
-from cass.resolve.pretrain import resolve_method, resolve_pretrain
+from cass.resolve.pretrain import check_training, resolve_method, resolve_pretrain
 from conftest import TINY, write_scans
 
 
@@ -41,3 +42,17 @@ def test_small_views_ask_for_a_transformer_of_any_size() -> None:
 def test_the_option_is_named() -> None:
     with pytest.raises(ConfigError, match=r"--method-config: Unknown key 'widht'"):
         resolve_method(config(method_config={"widht": 3}))
+
+
+def test_a_cnn_and_a_transformer_are_told_apart(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, logger="cass")
+    logging.getLogger("cass").propagate = True
+    check_training(config())
+    check_training(config(transformer="levit_128s", image_size=224))  # attention, but no patches
+    assert "are both" not in caplog.text
+    with pytest.raises(ConfigError, match="Swap them"):
+        check_training(config(cnn="test_vit", transformer="test_resnet"))
+    check_training(config(transformer="test_resnet"))
+    assert "'test_resnet' and 'test_resnet' are both CNNs" in caplog.text
+    check_training(config(cnn="test_vit"))
+    assert "are both vision Transformers" in caplog.text

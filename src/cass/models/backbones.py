@@ -88,6 +88,12 @@ class Branch(nn.Module):
         """Side of the patches that a Transformer cuts images into, in pixels; None for a CNN."""
         return patch_size(self.backbone)
 
+    @property
+    def is_transformer(self) -> bool:
+        """Whether the backbone cuts images into patches or has self-attention."""
+        attends = any("Attention" in type(part).__name__ for part in self.backbone.modules())
+        return attends or self.patch_size is not None
+
     def checkpoint_gradients(self) -> None:
         """Compute activations a second time in the backward pass instead of keeping them.
 

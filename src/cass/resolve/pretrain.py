@@ -97,13 +97,13 @@ def _check_kinds(branches: Sequence[Branch]) -> None:
     if len(branches) < 2:
         return
     cnn, transformer = branches
-    if cnn.patch_size is not None and transformer.patch_size is None:
+    if cnn.is_transformer and not transformer.is_transformer:
         raise ConfigError(
             f"--cnn {cnn.spec.name!r} is a vision Transformer, and --transformer {transformer.spec.name!r} is not",
             "Swap them.",
         )
-    if (cnn.patch_size is None) == (transformer.patch_size is None):
-        kind = "CNNs" if cnn.patch_size is None else "vision Transformers"
+    if cnn.is_transformer == transformer.is_transformer:
+        kind = "vision Transformers" if cnn.is_transformer else "CNNs"
         log.warning(
             "%r and %r are both %s: cass gains from pairing a CNN with a vision Transformer.",
             cnn.spec.name,
