@@ -17,6 +17,7 @@ from cass.data.manifest.manifest import Manifest
 from cass.data.store.dataset import StoredImages
 from cass.data.store.store import ImageStore, any_deep, check_unreadable, decode_images
 from cass.hardware import peak_memory, torch_device
+from cass.listing import plural
 from cass.methods.base import Method
 from cass.reports.lines import duration
 from cass.runs.inputs import Plan, make_plan
@@ -162,7 +163,7 @@ def forecast_lines(found: Forecast, config: PretrainConfig) -> Iterator[str]:
     yield f"Images: {parts}"
     yield f"Networks: {networks}"
     yield (
-        f"Pretraining: {config.epochs} epochs, {found.steps:,} steps of {found.batch_size} images, "
+        f"Pretraining: {plural(config.epochs, 'epoch')}, {found.steps:,} steps of {found.batch_size} images, "
         f"{1 / found.image_seconds:.0f} images/s: about {duration(found.seconds)}"
     )
     yield f"Decoding, once for all runs on these images: about {duration(found.decode_seconds)}"

@@ -165,7 +165,7 @@ def test_groups_and_copies_across_given_splits_are_noted_not_refused(write_csv: 
     resolved = resolve_splits(manifest, digests=["d", "e", "d"], seed=0, known={"d": "train"})
     assert resolved.splits.tolist() == ["train", "val", "test"]
     assert len(resolved.leaks) == 2
-    assert "1 groups" in resolved.leaks[0]
+    assert "1 group into" in resolved.leaks[0]
     assert "exact copies" in resolved.leaks[1]
 
 

@@ -17,6 +17,7 @@ from cass.data.splits.allocation import share_out
 from cass.errors import DataError, OutputError
 from cass.files import write_text
 from cass.groups import group_codes, join_copies
+from cass.listing import plural
 from cass.types import SPLITS, Split
 
 FindFamilies = Callable[[Manifest, Sequence[str]], NDArray[np.int64]]
@@ -270,7 +271,10 @@ def _codes(manifest: Manifest, digests: Sequence[str], families: FindFamilies | 
 def _straddling(manifest: Manifest, given: NDArray[np.str_], *, digests: Sequence[str]) -> tuple[str, ...]:
     """Say where given splits cut through groups or through copies of one image."""
     leaks = []
-    keys = {"groups": manifest.groups, "images with exact copies": np.array(digests, dtype=np.str_)}
+    keys = {
+        ("group", "groups"): manifest.groups,
+        ("image with exact copies", "images with exact copies"): np.array(digests, dtype=np.str_),
+    }
     for what, names in keys.items():
         if names is None:
             continue
@@ -283,8 +287,8 @@ def _straddling(manifest: Manifest, given: NDArray[np.str_], *, digests: Sequenc
         cut = [name for name, splits in where.items() if len(splits) > 1]
         if cut:
             leaks.append(
-                f"The given splits put {len(cut)} {what} into more than one split (first: the one of "
-                f"{first[cut[0]]!r}); figures on val and test may be too good."
+                f"The given splits put {plural(len(cut), *what)} into more than one split (first: the one of "
+                f"{first[cut[0]]!r}): test images resemble training images, so scores will be too high."
             )
     return tuple(leaks)
 
