@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 import cass
 from cass.cli import main
-from cass.errors import OutputError
+from cass.errors import ModelError, OutputError
 from cass.training.run_progress import RunProgress
 from conftest import TINY
 
@@ -121,3 +121,15 @@ def test_what_a_run_writes_has_the_permissions_of_new_files(tuned: Path, pretrai
         for path in run.rglob("*"):
             expected = 0o777 if path.is_dir() else 0o666
             assert stat.S_IMODE(path.stat().st_mode) == expected & ~mask, path
+
+
+def test_an_error_leaves_nothing_behind(
+    pretrained: Path, scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ModelError("The embeddings are not finite", "Pretrain again.")
+
+    monkeypatch.setattr("cass.workflows.finetune.tune_branch", fail)
+    with pytest.raises(ModelError):
+        cass.finetune(pretrained, labels=scans, out=tmp_path / "tuned", **EPOCHS)
+    assert list(tmp_path.iterdir()) == []

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from cass.config.finetune import FinetuneConfig
-from cass.errors import OutputError
-from cass.runs.folder import CONFIG, refuse_other_settings, unfinished_folder
+from cass.errors import CassError, OutputError
+from cass.runs.folder import CONFIG, refuse_other_settings, unfinished_folder, write_start
 
 # What a run computes does not depend on these.
 CHANGEABLE = {"resume", "out", "num_workers", "cache"}
@@ -27,3 +32,28 @@ def claim_tuning(config: FinetuneConfig) -> None:
             f"{config.out} was begun and not finished", f"Continue it with --resume, or remove {work}."
         )
     refuse_other_settings(work, config, changeable=CHANGEABLE, written_by="cass finetune")
+
+
+@contextmanager
+def working_folder(config: FinetuneConfig) -> Iterator[Path]:
+    """Make the working folder; it is removed at the end, and kept where the run is stopped.
+
+    Args:
+        config: Settings of the run, complete.
+
+    Yields:
+        The folder.
+
+    Raises:
+        CassError: What the block raises; the folder then stays only if it holds a finished epoch.
+    """
+    work = unfinished_folder(config.out)
+    work.mkdir(parents=True, exist_ok=True)
+    write_start(work, config)
+    try:
+        yield work
+    except CassError:
+        if not any(work.glob("*/*.ckpt")):
+            shutil.rmtree(work)
+        raise
+    shutil.rmtree(work)

@@ -23,6 +23,7 @@ from cass.files import write_json, write_text
 from cass.models.backbones import Branch
 from cass.models.checkpoints import load_branch, save_branch
 from cass.resolve.finetune import ResolvedFinetune, resolve_finetune
+from cass.runs.finetune_folder import working_folder
 from cass.runs.folder import (
     CHECKPOINTS,
     METRICS,
@@ -31,7 +32,6 @@ from cass.runs.folder import (
     branch_files,
     read_metrics,
     staged,
-    unfinished_folder,
     write_metrics,
     write_start,
 )
@@ -85,10 +85,7 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
     )
     guard(plan, source=config.labels, allow_leakage=config.allow_leakage)
     inputs, train = _labelled_images(config, pretraining, plan)
-    work = unfinished_folder(config.out)
-    work.mkdir(parents=True, exist_ok=True)
-    write_start(work, config)
-    with staged(config.out) as folder:
+    with working_folder(config) as work, staged(config.out) as folder:
         write_start(folder, config)
         write_splits(folder / SPLITS_FILE, plan.manifest, plan.splits, plan.digests)
         (folder / CHECKPOINTS).mkdir()
@@ -107,7 +104,6 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
             "thresholds_of_the_mean": _mean_thresholds(tuned, data),
         }
         write_json(folder / SUMMARY, summary)
-    shutil.rmtree(work)
     return FinetuneResult(config.out, summary)
 
 
