@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import logging
 import os
 from pathlib import Path
@@ -133,3 +134,9 @@ def test_memory_is_a_plausible_number() -> None:
 def test_sixteen_bit_is_rounded_not_cut() -> None:
     pair = np.array([[[100], [100]], [[100], [103]]], dtype=np.uint16)
     assert resize(pair, 1).item() == 101  # the mean is 100.75
+
+
+def test_a_deep_copy_shares_the_images() -> None:
+    store = ImageStore(np.zeros((4, 8, 8, 3), dtype=np.uint8), {})
+    copied = copy.deepcopy({"images": store})
+    assert copied["images"].array is store.array

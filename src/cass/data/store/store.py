@@ -53,6 +53,10 @@ class ImageStore:
             state = state | {"array": np.load(state["array"], mmap_mode="r", allow_pickle=False)}
         self.__dict__.update(state)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> ImageStore:
+        """Share the images, which never change: averaging of weights copies the module that trains on them."""
+        return self
+
     def subset(self, indices: Sequence[int] | NDArray[np.integer]) -> ImageStore:
         """Choose images without copying a pixel.
 
