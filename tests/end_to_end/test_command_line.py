@@ -190,3 +190,17 @@ def test_one_choice_of_modality_holds_for_both(scans: Path, tmp_path: Path, tuni
     assert f"views: {expected}\n" in (tuned / "config.yaml").read_text()
     assert cass("finetune", out / "pretrain", "--labels", scans, "--out", tmp_path / "tuned", "--epochs", 1)
     assert "views: radiology\n" in (tmp_path / "tuned" / "config.yaml").read_text()
+
+
+def test_few_images_give_no_certainty(scans: Path, tuned: Path, tmp_path: Path) -> None:
+    done = cass("evaluate", tuned, "--labels", scans, "--out", tmp_path / "result", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert "100.0 [100.0, 100.0]" not in done.stdout
+    assert "0.0 [0.0, 0.0]" not in done.stdout
+    done = cass("pretrain", scans, "--out", tmp_path / "run", *FAST)
+    assert done.returncode == 0, done.stderr
+    assert "cnn: TOO FEW IMAGES (" in done.stderr
+    assert (
+        json.loads((tmp_path / "run" / "summary.json").read_text())["branches"]["cnn"]["verdict"]
+        == "TOO FEW IMAGES"
+    )
