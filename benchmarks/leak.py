@@ -56,15 +56,15 @@ def write_lists(source: Path, folder: Path) -> None:
 def table(runs: pd.DataFrame) -> str:
     """Lay the results of both kinds of split side by side, over the seeds."""
     runs = runs[runs["metric"] == "balanced_accuracy"]
-    kind, seed = runs["data"].str.split("-").str
-    wide = runs.assign(kind=kind, split_seed=seed).pivot_table(
+    parts = runs["data"].str.split("-")
+    wide = runs.assign(kind=parts.str[0], split_seed=parts.str[1]).pivot_table(
         index=["label_fraction", "branch"], columns=["kind", "split_seed"], values="value"
     )
     lines = ["| labels | branch | random split | safe split | difference |", "| --- | --- | --- | --- | --- |"]
     for (fraction, branch), row in wide.iterrows():
-        parts = [t_interval(row[name].to_numpy()) for name in ("random", "safe")]
+        both = [t_interval(row[name].to_numpy()) for name in ("random", "safe")]
         difference = t_interval((row["random"] - row["safe"]).to_numpy())
-        cells = [percent(entry) for entry in parts] + [percent(difference, sign="+")]
+        cells = [percent(entry) for entry in both] + [percent(difference, sign="+")]
         lines.append(f"| {100 * fraction:g}% | {branch} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
