@@ -273,3 +273,17 @@ def test_real_sets_can_be_split_again() -> None:
         assert np.abs(np.array(shares) - [0.7, 0.1, 0.2]).max() < 0.02
     for group in set(manifest.groups):
         assert len(set(splits[manifest.groups == group])) == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_large_patients_with_both_classes_keep_the_ratios(seed: int) -> None:
+    rng = np.random.default_rng(7)
+    ill = rng.integers(0, 120, 150) ** 2 // 20  # few patients have most of the ill cells
+    well = rng.integers(20, 120, 150)
+    groups = np.repeat([f"patient{index}" for index in range(150)], ill + well)
+    labels = np.concatenate([np.repeat([0, 1], pair) for pair in zip(ill, well, strict=True)])
+    targets = np.eye(2, dtype=np.uint8)[labels]
+    splits = make_splits(targets, groups=groups, labelled=np.ones(len(targets), dtype=bool), seed=seed)
+    for chosen in (slice(None), labels == 0, labels == 1):
+        shares = [float((splits[chosen] == name).mean()) for name in ("train", "val", "test")]
+        assert shares == pytest.approx([0.7, 0.1, 0.2], abs=0.03)

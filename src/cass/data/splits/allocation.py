@@ -74,11 +74,10 @@ def allocate(
 ) -> NDArray[np.int64]:
     """Give every group to one part so that each stratum is shared out near the ratios.
 
-    Greedy, as scikit-learn's StratifiedGroupKFold is, which this generalises: that one makes equal
-    folds and takes one label an image; here the parts are unequal, an image may have several labels,
-    and part 0 is sure to see every class. The strata are dealt out rarest first (as in iterative
-    stratification, so that frequent labels do not use up the rare ones' images), large groups before
-    small ones, each to the part that lacks most of the stratum.
+    Greedy, as scikit-learn's StratifiedGroupKFold is, which this generalises: parts may be unequal, images may
+    have several labels, and part 0 is sure to see every class. The strata are dealt out rarest first, large
+    groups before small ones, each to the part that lacks most of the stratum; a group of several strata goes to
+    the part where it disturbs all of them least.
 
     Args:
         counts: (G, S) images of each stratum in each group; every row has a positive entry.
@@ -88,8 +87,7 @@ def allocate(
         rng: Decides between groups of similar size.
 
     Returns:
-        (G,) part of each group in [0, P). A part can stay empty only where filling it would take a
-        class away from part 0.
+        (G,) part of each group in [0, P). A part stays empty only where filling it would take a class from part 0.
 
     Source:
         Sechidis et al., On the Stratification of Multi-Label Data, ECML PKDD 2011.
@@ -97,9 +95,11 @@ def allocate(
     share = ratios / ratios.sum()
     part = np.full(len(counts), -1, dtype=np.int64)
     have = np.zeros((len(share), counts.shape[1]))
+    # The size counts like a stratum, or else large groups would all go to one part.
+    totals = np.maximum(np.append(counts.sum(axis=0), sizes.sum()), 1)
+    whole = np.column_stack([counts, sizes]) / totals
     filled = np.zeros(len(share))
-    # Sizes are compared by powers of two only: enough to place the big ones while there is room, and
-    # loose enough that another seed gives another split.
+    # Sizes are compared by powers of two only, so that another seed gives another split.
     order = rng.permutation(len(counts))
     order = order[np.argsort(-np.floor(np.log2(sizes[order])), kind="stable")]
 
@@ -107,8 +107,7 @@ def allocate(
         remaining = counts[part < 0].sum(axis=0)
         stratum = int(np.argmin(np.where(remaining > 0, remaining, np.iinfo(np.int64).max)))
         members = order[(part[order] < 0) & (counts[order, stratum] > 0)]
-        # What rounding took from a part in earlier strata it gets back here, else a small part would
-        # be rounded to nothing in every one of many small classes.
+        # What rounding took from a part in earlier strata it gets back here.
         typical = float(np.median(sizes[members]))
         carry = np.clip(share * filled.sum() - filled, -typical, typical)
         want = share * counts[:, stratum].sum() + carry
@@ -116,6 +115,8 @@ def allocate(
             new_to_first = (counts[group, :covered] > 0) & (have[0, :covered] == 0)
             if new_to_first.any():
                 chosen = 0
+            elif sizes[group] > 1 and np.count_nonzero(counts[group]) > 1:
+                chosen = _least_imbalance(whole[group], np.column_stack([have, filled]) / totals, share)
             else:
                 deficit = np.round(want - have[:, stratum], 9)
                 chosen = int(np.flatnonzero(deficit == deficit.max())[-1])
@@ -123,6 +124,21 @@ def allocate(
             have[chosen] += counts[group]
             filled[chosen] += sizes[group]
     return _fill_empty(part, counts[:, :covered], sizes=sizes, parts=len(share))
+
+
+def _least_imbalance(added: NDArray[np.float64], have: NDArray[np.float64], share: NDArray[np.float64]) -> int:
+    """Choose the part in which a group of several strata disturbs the shares of all strata least.
+
+    The measure is chi-squared, each stratum counting alike: the sum over strata and parts of (found - wanted)² /
+    wanted, in shares of the stratum.
+
+    Args:
+        added: (S,) what the group holds of each stratum, as a share of the stratum.
+        have: (P, S) what the parts have of it already.
+        share: (P,) what they should have.
+    """
+    change = (added**2 + 2 * added * (have - share[:, None])) / share[:, None]
+    return int(np.argmin(change.sum(axis=1)))
 
 
 def _fill_empty(
