@@ -49,7 +49,7 @@ def write_lists(source: Path, folder: Path) -> None:
             "safe": safe_splits(manifest, facts, seed=seed, ratios=(0.7, 0.1, 0.2)),
         }
         for name, split in splits.items():
-            made = replace(manifest, splits=split, groups=None, metadata=manifest.metadata.iloc[:, :0])
+            made = replace(manifest, splits=split, groups=None, metadata={})
             (folder / f"{name}-{seed}.csv").write_text(manifest_csv(made, folder=None))
 
 

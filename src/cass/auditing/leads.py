@@ -52,8 +52,8 @@ def check_leads(
     if labels is not None and len(rows):
         found += _of_label(predict("label from the file", files, labels), "file")
         found += _of_label(predict("label from brightness and border", looks, labels), "look")
-    for name in map(str, manifest.metadata):
-        values = manifest.metadata[name].to_numpy(dtype=np.str_)
+    for name, cells in manifest.metadata.items():
+        values = cells.astype(np.str_)
         kinds = np.unique(values[rows])
         if not 2 <= len(kinds) <= MOST_VALUES:
             continue

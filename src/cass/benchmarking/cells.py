@@ -286,7 +286,7 @@ def _cell(spec: BenchmarkSpec, data: DataSet, place: Place, settled: Settled, *,
 def _method(name: str, entry: MethodEntry) -> str:
     """Return the registered method of an entry: what it names, else the one of its own name."""
     chosen = entry.method or name
-    if chosen in set(METHODS):
+    if chosen in METHODS:
         return chosen
     hint = did_you_mean(chosen, METHODS) or f"There are: {', '.join(sorted(METHODS))}."
     if entry.method is None:

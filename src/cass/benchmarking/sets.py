@@ -88,7 +88,7 @@ def read_set(name: str, entry: DataEntry, *, folder: Path, out: Path) -> DataSet
         part = _some_training_images(name, part, entry.train_share)
     # Not among the cells: the CSV holds the paths of this machine.
     path = out.resolve() / "data" / f"{name}.csv"
-    bare = dataclasses.replace(part, metadata=part.metadata.iloc[:, :0])  # other columns are not used
+    bare = dataclasses.replace(part, metadata={})  # other columns are not used
     return DataSet(name, str(path), _digest(part), False, manifest_csv(bare, folder=None))
 
 

@@ -192,7 +192,9 @@ class MethodRegistry(Registry[type[Method]]):
         return super().__getitem__(name)
 
     def __contains__(self, name: object) -> bool:
-        self._import()
+        self._import(str(name))
+        if not super().__contains__(name):
+            self._import()
         return super().__contains__(name)
 
     def __iter__(self) -> Iterator[str]:

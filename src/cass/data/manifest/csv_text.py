@@ -7,8 +7,6 @@ import io
 import os
 from pathlib import Path
 
-import numpy as np
-
 from cass.data.manifest.manifest import Manifest
 
 
@@ -32,7 +30,6 @@ def manifest_csv(manifest: Manifest, *, folder: Path | None) -> str:
     root = str(manifest.root.resolve())
     if folder is not None:
         root = os.path.relpath(root, folder.resolve())
-    others = manifest.metadata.to_numpy(dtype=np.str_)
     for row, image in enumerate(manifest.images):
         line = [os.path.normpath(os.path.join(root, image)).replace(os.sep, "/")]
         if manifest.label_columns:
@@ -43,5 +40,5 @@ def manifest_csv(manifest: Manifest, *, folder: Path | None) -> str:
                 "|".join(name for name, flag in zip(manifest.classes, manifest.targets[row], strict=True) if flag)
             )
         line += [str(cells[row]) for cells in belongings.values()]
-        writer.writerow([*line, *others[row]])
+        writer.writerow([*line, *(cells[row] for cells in manifest.metadata.values())])
     return text.getvalue()

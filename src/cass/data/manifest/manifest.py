@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import posixpath
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +24,6 @@ from cass.data.sources.medmnist import PREFIX, fetch_medmnist, unpack_medmnist
 from cass.errors import DataError, did_you_mean
 from cass.files import cache_folder
 from cass.types import Task
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +44,7 @@ class Manifest:
         groups: (N,) group names (patients, slides), ``""`` for an image that is its own group; or None.
         splits: (N,) of ``train``, ``val``, ``test`` as given by the user; or None.
         task: ``multiclass`` (one class an image) or ``multilabel`` (any number).
-        metadata: The other columns of the table as text, N rows.
+        metadata: The other columns of the table by name, each N cells of text.
         label_columns: The 0/1 columns that the labels stand in; empty where they are names.
         generated: True for the data set that cass draws itself.
     """
@@ -61,7 +57,7 @@ class Manifest:
     groups: NDArray[np.str_] | None
     splits: NDArray[np.str_] | None
     task: Task
-    metadata: pd.DataFrame
+    metadata: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
     label_columns: tuple[str, ...] = ()
     generated: bool = False
 
@@ -90,7 +86,7 @@ class Manifest:
             labelled=self.labelled[rows],
             groups=None if self.groups is None else self.groups[rows],
             splits=None if self.splits is None else self.splits[rows],
-            metadata=self.metadata.iloc[rows].reset_index(drop=True),
+            metadata={name: cells[rows] for name, cells in self.metadata.items()},
         )
 
 
@@ -281,8 +277,6 @@ def build_manifest(
     Returns:
         The manifest.
     """
-    import pandas as pd
-
     # Label columns stay classes even where no image has them; otherwise a class is a name that occurs.
     names = tuple(sorted(set(label_columns) or {name for row in labels for name in row}))
     column = {name: k for k, name in enumerate(names)}
@@ -298,7 +292,7 @@ def build_manifest(
         groups=None if groups is None else np.array(groups, dtype=np.str_),
         splits=None if splits is None else np.array(splits, dtype=np.str_),
         task=task,
-        metadata=pd.DataFrame(metadata or {}, index=pd.RangeIndex(len(images)), dtype=str),
+        metadata={name: np.array(cells, dtype=np.object_) for name, cells in (metadata or {}).items()},
         label_columns=tuple(label_columns),
     )
     listed = list_frames(root, images, group=groups is None) if frames else None
