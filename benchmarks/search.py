@@ -16,11 +16,12 @@ import torch
 from lightly.loss import NTXentLoss, VICRegLoss
 from lightly.loss.lejepa_loss import SIGReg
 from lightly.loss.visreg_loss import VISRegLoss
-from torch import Tensor, nn
+from torch import Tensor
 
 import cass
 from cass.methods.base import METHODS
-from cass.methods.cass import CASS, cass_loss, closed_form_head, joint_targets
+from cass.methods.cass import CASS, cass_loss
+from cass.methods.closed_form import joint_targets
 from cass.types import StepOutput
 
 SPREAD = 0.05
@@ -34,19 +35,6 @@ class RandomHeads(CASS):
         heads = copy.deepcopy(self.heads.state_dict())
         super().begin(embeddings, describe)
         self.heads.load_state_dict(heads)
-
-
-@METHODS.register("batch-statistics")
-class BatchStatistics(CASS):
-    """Batch norm uses batch statistics, pretrained or not."""
-
-    def train(self, mode: bool = True):
-        return nn.Module.train(self, mode)
-
-
-@METHODS.register("unprotected")
-class Unprotected(RandomHeads, BatchStatistics):
-    """Random heads and batch statistics; search.yaml also removes the layer-wise learning rates."""
 
 
 @METHODS.register("two-views")
@@ -66,9 +54,8 @@ class TransformerTargets(CASS):
 
     def begin(self, embeddings, describe):
         super().begin(embeddings, describe)
-        targets = joint_targets([embeddings["transformer"]], width=self.config.width, power=self.config.power)
-        self.targets = targets.to(self.targets.device)
-        fit_heads(self, embeddings)
+        self.targets = joint_targets([embeddings["transformer"]], width=self.config.width, power=self.config.power)
+        self.fit_heads(embeddings)
 
 
 @METHODS.register("network-targets")
@@ -77,9 +64,9 @@ class NetworkTargets(CASS):
 
     def begin(self, embeddings, describe):
         super().begin(embeddings, describe)
-        targets = joint_targets(list(embeddings.values()), width=self.config.width, power=self.config.power)
-        self.targets = targets.to(self.targets.device)
-        fit_heads(self, embeddings)
+        parts = list(embeddings.values())
+        self.targets = joint_targets(parts, width=self.config.width, power=self.config.power)
+        self.fit_heads(embeddings)
 
 
 @METHODS.register("own-targets")
@@ -94,7 +81,7 @@ class OwnTargets(CASS):
         }
         for name, targets in self.own.items():
             self.targets = targets
-            fit_heads(self, {name: embeddings[name]})
+            self.fit_heads({name: embeddings[name]})
 
     def forward(self, views, positions):
         (view,) = views
@@ -159,15 +146,6 @@ class LiveVICReg(Live):
 
     def compare(self, first, second):
         return VICRegLoss()(first, second)
-
-
-def fit_heads(method: CASS, embeddings: dict[str, Tensor]) -> None:
-    """Fit heads to the method's targets."""
-    with torch.no_grad():
-        for name, embedding in embeddings.items():
-            weight, bias = closed_form_head(embedding, method.targets.cpu())
-            method.heads[name].weight.copy_(weight)
-            method.heads[name].bias.copy_(bias)
 
 
 def main() -> None:

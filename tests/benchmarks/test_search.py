@@ -45,9 +45,7 @@ def build(kind: type[Method], *, pretrained: bool = False) -> Any:
 
 def losses(method: Any, *, steps: int) -> list[float]:
     drawn = torch.rand(method.num_views, 8, 3, 32, 32, generator=torch.Generator().manual_seed(3))
-    optimizer = torch.optim.Adam(
-        [parameter for group in method.param_groups() for parameter in group["params"]], lr=1e-3
-    )
+    optimizer = torch.optim.Adam([part for part in method.parameters() if part.requires_grad], lr=1e-3)
     found = []
     for _ in range(steps):
         optimizer.zero_grad()
@@ -61,7 +59,7 @@ def losses(method: Any, *, steps: int) -> list[float]:
 def test_each_lowers_its_loss(kinds: dict[str, type[Method]]) -> None:
     joint = kinds["cass"]
     tried = {name for name, kind in kinds.items() if issubclass(kind, joint) and kind is not joint}
-    assert len(tried) >= 10
+    assert len(tried) >= 9
     # VISReg stops the gradient of its scale: what it descends is not its value.
     for name in sorted(tried - {"live-visreg"}):
         found = losses(build(kinds[name]), steps=12)
@@ -73,16 +71,6 @@ def test_random_heads_are_not_the_fitted_ones(kinds: dict[str, type[Method]]) ->
     fitted, random = build(kinds["cass"]), build(kinds["random-heads"])
     assert torch.equal(fitted.targets, random.targets)
     assert not torch.equal(fitted.heads["cnn"].weight, random.heads["cnn"].weight)
-
-
-def test_batch_statistics_move_only_where_they_are_asked_for(kinds: dict[str, type[Method]]) -> None:
-    for name, moves in (("cass", False), ("batch-statistics", True), ("unprotected", True)):
-        method = build(kinds[name], pretrained=True)
-        before = {key: value.clone() for key, value in method.named_buffers() if "running_mean" in key}
-        losses(method, steps=1)
-        after = dict(method.named_buffers())
-        assert before
-        assert any(not torch.equal(value, after[key]) for key, value in before.items()) == moves
 
 
 def test_two_views_of_one_picture_cost_what_one_costs(kinds: dict[str, type[Method]]) -> None:

@@ -87,5 +87,5 @@ def test_completion_offers_commands_options_and_words() -> None:
         return set(run(env=environ | asked).stdout.split())
 
     assert {"pretrain", "prepare", "predict"} <= complete("cass pre")
-    assert complete("cass pretrain --batch") == {"--batch-size"}
+    assert complete("cass pretrain --batch-s") == {"--batch-size"}
     assert complete("cass pretrain --device c") == {"cpu"}

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import timm
 import torch
 
+from cass.config.base import build_config
+from cass.config.pretrain import PretrainConfig
 from cass.methods import METHODS, Method
 from cass.methods.base import branch_names, build_method
-from cass.models.backbones import BackboneSpec, build_branch
+from cass.models.backbones import BackboneSpec, Branch, build_branch
 from cass.models.checkpoints import branch_state
+from cass.training.protection import parameter_groups
 from cass.transforms.recipes import RECIPES
 from cass.transforms.views import view_side
+from cass.types import ParamGroup
 
 NETWORKS = {"cnn": "test_resnet", "transformer": "test_vit"}
 SPECS = {
@@ -74,9 +79,41 @@ def test_loss_is_a_finite_scalar_and_reaches_every_parameter(name: str) -> None:
     assert loss.ndim == 0
     assert torch.isfinite(loss)
     loss.backward()
-    learning = [parameter for group in method.param_groups() for parameter in group["params"]]
+    learning = [parameter for group in groups_of(method) for parameter in group["params"]]
     assert learning
-    assert all(parameter.grad is not None for parameter in learning if parameter.requires_grad)
+    assert all(parameter.grad is not None for parameter in learning)
+
+
+def groups_of(method: Method, **settings: float) -> list[ParamGroup]:
+    return parameter_groups(method, build_config(PretrainConfig, {"data": "x", "out": "y", **settings}))
+
+
+def test_groups_hold_what_is_trained_once(name: str) -> None:
+    method = build(name)
+    learning = [id(parameter) for group in groups_of(method) for parameter in group["params"]]
+    assert len(learning) == len(set(learning))
+    assert set(learning) == {id(parameter) for parameter in method.parameters() if parameter.requires_grad}
+
+
+def test_pretrained_weights_are_protected_alike(name: str) -> None:
+    method = build(name)
+    for branch in method.modules():
+        if isinstance(branch, Branch):
+            branch.spec = replace(branch.spec, weights="file")
+    rates = [group["lr_scale"] for group in groups_of(method, layer_decay=0.5, cnn_rate=2.0)]
+    assert min(rates) < 0.1
+    assert max(rates) == (2.0 if "cnn" in method.trained() else 1.0)
+    method.keeps_statistics = True
+    method.train()
+    norms = [
+        part
+        for branch in method.modules()
+        if isinstance(branch, Branch)
+        for part in branch.modules()
+        if isinstance(part, torch.nn.BatchNorm2d)
+    ]
+    assert bool(norms) == ("cnn" in method.trained())
+    assert not any(part.training for part in norms)  # those of teachers neither
 
 
 def test_same_seed_gives_the_same_loss(name: str) -> None:

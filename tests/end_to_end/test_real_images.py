@@ -26,6 +26,10 @@ def test_the_published_recipe_collapses_the_transformer_and_is_told_so(tmp_path:
         objective="cosine",
         views="paper",
         epochs=1,
+        lr=1e-3,
+        batch_norm="live",
+        layer_decay=1,
+        cnn_rate=1,
     )
     transformer = result.summary["branches"]["transformer"]
     assert transformer["spread_end"] < 0.1 * transformer["spread_start"]

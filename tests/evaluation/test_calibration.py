@@ -8,7 +8,7 @@ from scipy.special import expit, softmax
 from sklearn.metrics import balanced_accuracy_score
 
 from cass.evaluation.calibration import expected_calibration_error, fit_temperature, fit_thresholds
-from cass.evaluation.probe import log_loss
+from cass.evaluation.logistic import log_loss
 
 
 def drawn(count: int, *, factor: float, task: str = "multiclass", seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

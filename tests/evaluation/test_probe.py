@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss as sklearn_log_loss
-from sklearn.preprocessing import StandardScaler
 
-from cass.evaluation.probe import PENALTIES, UNSEEN_LOGIT, Probe, fit_probe, log_loss
+from cass.evaluation.logistic import UNSEEN_LOGIT, log_loss
+from cass.evaluation.probe import FOLD_PENALTIES, PENALTIES, Probe, fit_probe, scalings
 
 
 def blobs(count: int, *, width: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -36,29 +36,33 @@ def probe_of(
     return probe, (x, y, held, held_y)
 
 
+def scaler(probe: Probe, sample: np.ndarray):
+    """Return the function that scales embeddings as a probe does."""
+    _, centre, scale = next(each for each in scalings(sample) if each.name == probe.scaling)
+    return lambda values: (values.astype(np.float64) - centre) / scale
+
+
 @pytest.mark.parametrize(("count", "width", "classes"), [(90, 6, 3), (24, 80, 4), (40, 5, 2), (12, 90, 2)])
-def test_multi_class_is_what_scikit_learn_fits_on_standardised_features(
-    count: int, width: int, classes: int
-) -> None:
+def test_multi_class_is_what_scikit_learn_fits_on_scaled_features(count: int, width: int, classes: int) -> None:
     weights = np.linspace(0.5, 2.0, classes)
     probe, (x, y, held, _) = probe_of(count, width=width, classes=classes, weights=weights)
-    scaler = StandardScaler().fit(x.astype(np.float64))
+    scale = scaler(probe, x)
     kinds = y.argmax(axis=1)
     model = LogisticRegression(C=1 / (probe.penalty * weights[kinds].sum()), tol=1e-8, max_iter=10_000)
-    model.fit(scaler.transform(x), kinds, sample_weight=weights[kinds])
-    expected = model.predict_proba(scaler.transform(held))
+    model.fit(scale(x), kinds, sample_weight=weights[kinds])
+    expected = model.predict_proba(scale(held))
     np.testing.assert_allclose(softmax(probe.logits(held), axis=1), expected, atol=2e-3)
 
 
 def test_multi_label_is_a_regression_for_each_label() -> None:
     weights = np.array([1.0, 3.0, 0.5])
     probe, (x, y, held, _) = probe_of(80, width=6, classes=3, task="multilabel", weights=weights)
-    scaler = StandardScaler().fit(x.astype(np.float64))
+    scale = scaler(probe, x)
     for label in range(3):
         counted = np.where(y[:, label] > 0, weights[label], 1.0)
         model = LogisticRegression(C=1 / (probe.penalty * counted.sum()), tol=1e-8, max_iter=10_000)
-        model.fit(scaler.transform(x), y[:, label], sample_weight=counted)
-        expected = model.predict_proba(scaler.transform(held))[:, 1]
+        model.fit(scale(x), y[:, label], sample_weight=counted)
+        expected = model.predict_proba(scale(held))[:, 1]
         np.testing.assert_allclose(expit(probe.logits(held)[:, label]), expected, atol=2e-3)
 
 
@@ -161,6 +165,60 @@ def test_many_dimensions_take_no_time() -> None:
     started = time.perf_counter()
     fit_probe(x, y, validation=x, validation_targets=y, task="multiclass")
     assert time.perf_counter() - started < 5
+
+
+def test_scalings_are_isotropic_or_by_feature_and_use_the_sample() -> None:
+    x, _ = blobs(50, width=5, classes=2)
+    isotropic, standardised = scalings(x)
+    assert len(set(isotropic.scale)) == 1
+    np.testing.assert_allclose(standardised.scale, x.astype(float).std(axis=0))
+    np.testing.assert_allclose(np.square((x - isotropic.centre) / isotropic.scale).mean(), 1, rtol=1e-5)
+
+
+def test_the_scaling_that_predicts_better_is_chosen() -> None:
+    rng = np.random.default_rng(0)
+    kinds = np.arange(60) % 2
+    y = np.eye(2, dtype=np.uint8)[kinds]
+    signal, noise = (2 * kinds - 1)[:, None] + 0.3 * rng.normal(size=(60, 1)), rng.normal(size=(60, 200))
+    for weight, expected in ((5.0, "isotropic"), (0.02, "standardised")):
+        x = np.concatenate([weight * signal, noise], axis=1)
+        if expected == "standardised":
+            x = np.concatenate([weight * np.repeat(signal, 100, axis=1), noise], axis=1)
+        found = fit_probe(x[:30], y[:30], validation=x[30:], validation_targets=y[30:], task="multiclass")
+        assert found.scaling == expected
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_folds_hold_every_image_out_once_and_divide_no_group(task: str) -> None:
+    x, y = blobs(40, width=8, classes=2)
+    codes = np.arange(40) // 4
+    given = {"validation": x[30:], "validation_targets": y[30:], "task": task, "codes": codes}
+    probe = fit_probe(x[:30], y[:30], pooled=True, **given)
+    assert sorted(probe.held_rows.tolist()) == list(range(40))
+    assert set(probe.losses) <= set(FOLD_PENALTIES)
+    loss = log_loss(probe.held, y[probe.held_rows], task=task)
+    assert loss == pytest.approx(probe.losses[probe.penalty])
+    alone = fit_probe(x[:30], y[:30], **given)  # the same choice, fitted to the training images alone
+    assert (alone.penalty, alone.scaling) == (probe.penalty, probe.scaling)
+    assert alone.held_rows.tolist() == list(range(30, 40))
+    np.testing.assert_allclose(alone.held, alone.logits(x[30:]), atol=1e-6)
+
+
+def test_labels_of_noise_are_predicted_at_chance_by_folds() -> None:
+    rng = np.random.default_rng(1)
+    x, kinds = rng.normal(size=(60, 300)), rng.integers(0, 2, 60)
+    y = np.eye(2, dtype=np.uint8)[kinds]
+    probe = fit_probe(
+        x[:50],
+        y[:50],
+        validation=x[50:],
+        validation_targets=y[50:],
+        task="multiclass",
+        codes=np.arange(60),
+        pooled=True,
+    )
+    assert (probe.held.argmax(axis=1) == kinds[probe.held_rows]).mean() < 0.7
+    assert probe.losses[probe.penalty] > 0.6
 
 
 def test_log_loss_of_multi_label_sets() -> None:

@@ -6,7 +6,7 @@ import pytest
 from torch import Tensor
 
 from cass.errors import ConfigError
-from cass.methods.base import Method, MethodConfig, MethodRegistry, Optimization, branch_names, build_method
+from cass.methods.base import Method, MethodConfig, MethodRegistry, branch_names, build_method
 from cass.models.backbones import Branch
 from cass.types import StepOutput, Views
 
@@ -60,11 +60,3 @@ def test_branches_and_settings_are_checked() -> None:
         branch_names(Plain, "plain", "cnn")
     with pytest.raises(ConfigError, match="width"):
         build_method(Plain, {"width": 3}, {})
-
-
-@pytest.mark.parametrize(
-    ("steps", "batch", "share"), [(200, 32, 1.0), (100, 16, 1.0), (50, 16, 0.5), (100, 4, 0.5)]
-)
-def test_the_rate_is_lowered_for_few_steps_and_small_batches(steps: int, batch: int, share: float) -> None:
-    how = Optimization("adamw", lr=0.01, full_steps=100, full_batch=16)
-    assert how.fitted(steps=steps, batch_size=batch).lr == pytest.approx(0.01 * share)

@@ -1,81 +1,18 @@
 from __future__ import annotations
 
-from typing import Any
+import copy
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cass.errors import ConfigError
-from cass.evaluation.collapse import effective_rank, spread
+from cass.evaluation.collapse import spread
 from cass.methods.base import METHODS, Method, build_method
-from cass.methods.cass import CASS, RIDGE_PENALTIES, closed_form_head, joint_targets
+from cass.methods.cass import CASS
+from cass.methods.closed_form import joint_targets
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.transforms.descriptors import gradient_histograms
-
-
-def draw(*shape: int, seed: int = 0) -> Any:
-    return np.random.default_rng(seed).normal(size=shape)
-
-
-def reference_targets(parts: list[np.ndarray], *, width: int, power: float) -> Any:
-    """The same through a singular value decomposition in float64."""
-    columns = []
-    for part in parts:
-        unit = part / np.linalg.norm(part, axis=1, keepdims=True)
-        centred = unit - unit.mean(axis=0)
-        columns.append(centred / np.sqrt((centred**2).sum(axis=1).mean()))
-    joint = np.concatenate(columns, axis=1)
-    left, values, _ = np.linalg.svd(joint, full_matrices=False)
-    targets = left[:, :width] * values[:width] ** power
-    return targets / np.linalg.norm(targets, axis=1, keepdims=True)
-
-
-@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
-def test_targets_are_the_evened_principal_axes_of_both_branches(power: float) -> None:
-    parts = [draw(40, 7), draw(40, 5, seed=1) * 30]
-    targets = joint_targets([torch.from_numpy(part) for part in parts], width=6, power=power).numpy()
-    expected = reference_targets(parts, width=6, power=power)
-    # An axis may point either way, so images are compared with one another.
-    np.testing.assert_allclose(targets @ targets.T, expected @ expected.T, atol=1e-5)
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.integers(2, 30), st.integers(1, 12), st.integers(0, 1000))
-def test_targets_have_unit_length_and_the_width_asked_for(count: int, dims: int, seed: int) -> None:
-    targets = joint_targets(
-        [torch.from_numpy(draw(count, dims, seed=seed)), torch.from_numpy(draw(count, 3, seed=seed + 1))],
-        width=16,
-        power=0.5,
-    )
-    assert targets.shape == (count, 16)
-    torch.testing.assert_close(targets.norm(dim=1), torch.ones(count), atol=1e-4, rtol=0)
-
-
-def test_targets_of_one_sided_embeddings_are_spread() -> None:
-    narrow = torch.from_numpy(draw(200, 32)) * 0.01 + 5.0  # nearly one direction
-    assert spread(narrow) < 0.1
-    targets = joint_targets([narrow, narrow], width=32, power=0.0)
-    assert spread(targets) > 0.9
-    assert effective_rank(targets) > 25
-
-
-def test_head_is_the_ridge_map_of_lowest_generalised_cross_validation_error() -> None:
-    x, noise = draw(60, 20), draw(60, 4, seed=1)
-    y = x[:, :4] @ draw(4, 4, seed=2) + noise
-    weight, bias = closed_form_head(torch.from_numpy(x), torch.from_numpy(y))
-    scale = x.std(axis=0, ddof=1) + 1e-3 * x.std(ddof=1)
-    z, centred = (x - x.mean(axis=0)) / scale, y - y.mean(axis=0)
-    best = None
-    for penalty in RIDGE_PENALTIES:
-        hat = z @ np.linalg.inv(z.T @ z + penalty * 60 * np.eye(20)) @ z.T
-        error = ((centred - hat @ centred) ** 2).sum() / (1 - np.trace(hat) / 60) ** 2
-        if best is None or error < best[0]:
-            best = (error, hat @ centred + y.mean(axis=0))
-    assert best is not None
-    np.testing.assert_allclose(x @ weight.numpy().T + bias.numpy(), best[1], atol=1e-4)
 
 
 def method(weights: str = "none") -> CASS:
@@ -127,14 +64,18 @@ def test_only_what_knows_something_teaches(taught: tuple[str, ...], sources: lis
     assert torch.equal(joint.targets, expected)
 
 
-def test_the_start_is_kept_where_it_is_good() -> None:
-    norms = [part for part in method("given").train().modules() if isinstance(part, torch.nn.BatchNorm2d)]
-    assert norms
-    assert not any(part.training for part in norms)
-    assert all(part.training for part in method().train().modules() if isinstance(part, torch.nn.BatchNorm2d))
-    rates = [group["lr_scale"] for group in method("given").param_groups()]
-    assert min(rates) < 0.2 < 1.0 <= max(rates)
-    assert len({group["lr_scale"] for group in method().param_groups()}) == 2  # the CNN's and the Transformer's
+def test_targets_are_no_part_of_the_weights_and_shared_by_copies() -> None:
+    joint = method()
+    joint.begin(
+        {name: torch.randn(9, part.num_features) for name, part in joint.branches().items()},
+        lambda: torch.randn(9, 5),
+    )
+    assert not any("targets" in name for name in joint.state_dict())
+    assert not any("targets" in name for name, _ in joint.named_buffers())
+    assert copy.deepcopy(joint).targets is joint.targets
+    other = method()
+    other.load_start_state(joint.start_state())
+    assert torch.equal(other.targets, joint.targets)
 
 
 def test_a_random_start_is_said() -> None:

@@ -134,7 +134,7 @@ def test_the_learning_rate_follows_the_cosine_each_step(tmp_path: Path) -> None:
             self.seen.append(optimizer.param_groups[0]["lr"])
 
     rates = Rates()
-    subject = module(tmp_path, epochs=2, lr=1e-3, schedule_steps=2)
+    subject = module(tmp_path, epochs=2, lr=1e-3, schedule_steps=2, cnn_rate=1)
     fit(subject, settings=subject.config, epochs=2, callbacks=[rates], logs=tmp_path / "logs")
     assert rates.seen == pytest.approx([1e-3, 5e-4, 0.0, 5e-4])
 
@@ -217,4 +217,19 @@ def test_short_runs_and_small_batches_of_a_pretrained_start_have_a_lower_rate(
     branches["cnn"].spec = replace(branches["cnn"].spec, weights="imagenet")
     assert rate() == pytest.approx(share * full)
     assert rate(lr=0.002) == 0.002
-    assert rate("cosine") == CASSPublished.optimization.lr
+    assert rate("cosine") == pytest.approx(share * CASSPublished.optimization.lr)
+
+
+def test_the_targets_of_a_run_are_kept_in_its_checkpoints(tmp_path: Path) -> None:
+    """Computed again on another machine, the signs of their axes could differ."""
+    subject = module(tmp_path, epochs=1)
+    subject.method = build_method(METHODS.find("cass"), {"width": 8}, subject.method.branches())
+    embeddings = {name: torch.randn(16, part.num_features) for name, part in subject.method.branches().items()}
+    subject.method.begin(embeddings, lambda: torch.randn(16, 20))
+    checkpoint: dict[str, Any] = {}
+    subject.on_save_checkpoint(checkpoint)
+    kept = {name: value.clone() for name, value in subject.method.start_state().items()}
+    assert kept
+    subject.method.load_start_state({name: -value for name, value in kept.items()})
+    subject.on_load_checkpoint(checkpoint)
+    assert all(torch.equal(value, kept[name]) for name, value in subject.method.start_state().items())

@@ -36,7 +36,7 @@ def prepare(tmp_path: Path, *, earlier: int | None = None, **settings: Any) -> P
 
 def test_targets_are_in_the_order_of_the_training_images(tmp_path: Path) -> None:
     run = prepare(tmp_path)
-    targets: Any = run.method.get_buffer("targets")
+    targets = run.method.start_state()["targets"]
     assert targets.shape == (8, 32)
     one: Any = run.images[[2, 5], 2]
     assert one.rows.tolist() == [19, 5]

@@ -29,6 +29,7 @@ FindWeights = Callable[[str], tuple[dict[str, Any], dict[str, str]]]
 CheckNetworks = Callable[[list[BackboneSpec]], None]
 
 PRETRAIN = "pretrain"
+REVISION = 2  # raised when the same settings give other results; cells of an earlier one are kept, not reported
 # Where and with how many helpers a cell is computed is no part of what it is; neither are the places of files,
 # whose contents count instead, nor what is permitted.
 _COLUMN_NAMES = {"image_column", "label_column", "group_column"}  # what they hold is part of the data set's digest
@@ -277,7 +278,7 @@ def _cell(spec: BenchmarkSpec, data: DataSet, place: Place, settled: Settled, *,
     entry = spec.methods[place.method]
     config = settled.config
     trained = f"-b{config.batch_size}-e{config.epochs}" if entry.pretraining else ""
-    digits = _hash(settled.content | {"data": data.digest})
+    digits = _hash(settled.content | {"data": data.digest, "revision": REVISION})
     name = f"{place.data}-{place.network}-{place.method}{trained}-s{place.seed}-{digits}"
     config = config.model_copy(update={"data": data.source, "out": out.resolve() / "cells" / name / PRETRAIN})
     return Cell(name, config, entry.pretraining, data, place.method, keep_weights=spec.keep_weights)

@@ -6,11 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cass.benchmarking.outcome import Outcome, describe, settings_of, share
-from cass.evaluation.comparisons import Difference, Verdict, conclusion, holm, mean_over_cells, paired_difference
+from cass.benchmarking.outcome import Outcome, describe, score_cells, settings_of, share
+from cass.evaluation.comparisons import MARGIN, Verdict, conclusion, holm
+from cass.evaluation.resampling import Resampled, difference, resample
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,8 +16,11 @@ if TYPE_CHECKING:
 LEVELS = {
     "overall": "mean over data sets, branches and label fractions",
     "fraction": "mean over data sets and branches at each label fraction",
+    "confirmation": "mean over the sets on which nothing was chosen, and over branches, at each label fraction",
+    "source": "mean over branches on each data set at each label fraction",
     "cell": "each data set, branch and label fraction",
 }
+Key = tuple[str, str, float]
 
 
 @dataclass(frozen=True)
@@ -40,17 +41,17 @@ class Claim:
     setting: tuple[Any, ...]
     rival: str
     where: str
-    difference: Difference
+    difference: Resampled
     corrected: float
     verdict: Verdict
 
 
 def compare_methods(outcome: Outcome) -> list[Claim]:
-    """Test the claimed method against every other one, paired by seed.
+    """Test the claimed method against every other one, paired by seed and test image.
 
-    Means are taken over cells within a seed first, so that the seeds are the replicates; they are over the
-    branches themselves, of which the mean of both is made, unless it alone is there. Holm's correction takes
-    all comparisons of one level in one setting as a family.
+    Means are taken over cells within a seed first, data sources counting alike; they are over the branches
+    themselves, of which the mean of both is made, unless it alone is there. Seeds and test groups are resampled
+    together. Holm's correction takes all comparisons of one level in one setting as a family.
 
     Args:
         outcome: What there is.
@@ -62,7 +63,7 @@ def compare_methods(outcome: Outcome) -> list[Claim]:
     for setting, rows in settings_of(outcome):
         rivals = [name for name in outcome.methods if name != outcome.claim and name in set(rows["method"])]
         for level in LEVELS:
-            found = [entry for rival in rivals for entry in _differences(rows, outcome.claim, rival, level=level)]
+            found = [entry for rival in rivals for entry in _differences(outcome, rows, rival, level=level)]
             corrected = holm([difference.p for _, _, difference in found])
             claims += [
                 Claim(level, setting, rival, where, difference, float(p), conclusion(difference, float(p)))
@@ -71,38 +72,37 @@ def compare_methods(outcome: Outcome) -> list[Claim]:
     return claims
 
 
-def _differences(rows: pd.DataFrame, claim: str, rival: str, *, level: str) -> list[tuple[str, str, Difference]]:
+def _differences(
+    outcome: Outcome, rows: pd.DataFrame, rival: str, *, level: str
+) -> list[tuple[str, str, Resampled]]:
     """Return the paired differences of one level."""
-    table = rows[rows["method"].isin([claim, rival])]
-    if level != "cell" and set(table["branch"]) != {"mean"}:
-        table = table[table["branch"] != "mean"]
-    wide = table.pivot_table(
-        index=["data", "branch", "label_fraction"], columns=["method", "seed"], values="value", dropna=False
-    )
-    if claim not in wide.columns.get_level_values(0) or rival not in wide.columns.get_level_values(0):
-        return []
-    seeds = sorted(set(wide.columns.get_level_values("seed")))
-    first, second = (wide.reindex(columns=[(name, seed) for seed in seeds]) for name in (claim, rival))
-    both = first.notna().any(axis=1) & second.notna().any(axis=1)  # a method may train one branch alone
-    first, second = first[both], second[both]
-    if level == "cell":
-        names = [f"{data}, {branch}, {share(fraction)}" for data, branch, fraction in first.index]
-        parts = [np.array([place]) for place in range(len(first))]
-    elif level == "fraction":
-        fractions = first.index.get_level_values("label_fraction").to_numpy()
-        names = [share(fraction) for fraction in sorted(set(fractions))]
-        parts = [np.flatnonzero(fractions == fraction) for fraction in sorted(set(fractions))]
-    else:
-        names, parts = ["all"], [np.arange(len(first))]
-    return [
-        (rival, name, _paired(first.to_numpy()[part], second.to_numpy()[part]))
-        for name, part in zip(names, parts, strict=True)
-        if len(part)
-    ]
+    if level != "cell" and set(rows["branch"]) != {"mean"}:
+        rows = rows[rows["branch"] != "mean"]
+    if level == "confirmation":
+        rows = rows[rows["data"].isin(outcome.confirmation)]
+    first, second = (score_cells(outcome, rows[rows["method"] == name]) for name in (outcome.claim, rival))
+    both = [key for key in first if key in second]  # a method may train one branch alone
+    names: dict[str, list[Key]] = {}
+    for key in sorted(both, key=lambda key: (key[2],) if level in ("fraction", "confirmation") else ()):
+        names.setdefault(_where(key, level=level), []).append(key)
+    found = []
+    for name, keys in names.items():
+        seeds = sorted({seed for key in keys for seed in (*first[key], *second[key])})
+        cells = [[difference(first[key].get(seed), second[key].get(seed)) for seed in seeds] for key in keys]
+        found.append((rival, name, resample(cells, sources=[outcome.sources[data] for data, _, _ in keys])))
+    return found
 
 
-def _paired(first: NDArray[np.floating], second: NDArray[np.floating]) -> Difference:
-    return paired_difference(mean_over_cells(first), mean_over_cells(second))
+def _where(key: Key, *, level: str) -> str:
+    """Name a comparison by what its level tells apart."""
+    data, branch, fraction = key
+    return {
+        "overall": "all",
+        "fraction": share(fraction),
+        "confirmation": share(fraction),
+        "source": f"{data}, {share(fraction)}",
+        "cell": f"{data}, {branch}, {share(fraction)}",
+    }[level]
 
 
 def sentence(claim: Claim, *, name: str) -> str:
@@ -115,26 +115,31 @@ def sentence(claim: Claim, *, name: str) -> str:
     Returns:
         One sentence with the difference in points, its interval, the corrected p and the number of seeds.
     """
-    entry, points = claim.difference, f"{100 * claim.difference.mean:+.1f} points"
-    if claim.level == "overall":
-        where = "On average over everything"
-    else:
-        where = f"On average at {claim.where} of the labels" if claim.level == "fraction" else f"On {claim.where}"
-    if entry.n == 0:
+    entry = claim.difference
+    points = f"{100 * entry.interval.value:+.1f} points"
+    where = {
+        "overall": "On average over everything",
+        "fraction": f"On average at {claim.where} of the labels",
+        "confirmation": f"On the confirmation sets at {claim.where} of the labels",
+        "source": f"On {claim.where} of the labels",
+    }.get(claim.level, f"On {claim.where}")
+    if entry.seeds == 0:
         return f"{where}, {name} and {claim.rival} share no seed: no claim."
-    if entry.n == 1:
+    if entry.seeds == 1:
         return f"{where}, {name} differs from {claim.rival} by {points}; one seed: no claim."
     if math.isnan(claim.corrected):
-        return (
-            f"{where}, {name} differs from {claim.rival} by the same {points} in each of {entry.n} seeds, "
-            "which leaves a t-test undefined: no claim."
-        )
-    numbers = (
-        f"{points}, 95% interval {100 * entry.low:+.1f} to {100 * entry.high:+.1f}, corrected p "
-        f"{_p(claim.corrected)}, {entry.n} seeds"
+        return f"{where}, {name} differs from {claim.rival} by the same {points} in every resample: no claim."
+    low, high = (
+        entry.interval.value if math.isnan(end) else end for end in (entry.interval.low, entry.interval.high)
     )
-    if claim.verdict == "no difference shown":
-        return f"{where}, no difference between {name} and {claim.rival} is shown ({numbers})."
+    numbers = (
+        f"{points}, 95% interval {100 * low:+.1f} to {100 * high:+.1f}, corrected p {_p(claim.corrected)}, "
+        f"{entry.seeds} seeds"
+    )
+    if claim.verdict == "undecided":
+        return f"{where}, it is undecided whether {name} or {claim.rival} is better ({numbers})."
+    if claim.verdict == "not worse":
+        return f"{where}, {name} is not worse than {claim.rival} by {100 * MARGIN:g} point or more ({numbers})."
     return f"{where}, {name} is {claim.verdict} than {claim.rival} ({numbers})."
 
 
@@ -147,11 +152,13 @@ def claims_markdown(outcome: Outcome) -> str:
     name = outcome.claim
     parts = [
         f"# {outcome.name}: what may be claimed for {name}",
-        f"Differences in balanced accuracy, {name} minus each other method, paired by seed (two-sided paired "
-        "t-test; the interval is that of the single comparison). Means are taken over data sets and branches "
-        "within a seed first, so that the seeds are the replicates; a seed without a result there is ignored. "
-        "The p-values are corrected by Holm's procedure; a family is every comparison of one level in one "
-        "setting, with all rivals.",
+        f"Differences in balanced accuracy, {name} minus each other method, paired by seed and test image. Means "
+        "are taken within a seed first; data sets of one source are averaged before sources are, so that sources "
+        "count alike; a seed without a result there is ignored. The 95% interval is that of the one comparison: "
+        "it resamples seeds and test images (patients, where they are known) together. 'Better' and 'worse' need "
+        "a p below 0.05 after Holm's correction over the family: every comparison of one level in one setting, "
+        f"with all rivals. 'Not worse' needs a lower end above -{100 * MARGIN:g} point. Everything else is "
+        "undecided.",
     ]
     if outcome.missing:
         parts.append(f"{len(outcome.missing)} results are missing; see tables.md.")

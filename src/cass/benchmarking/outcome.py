@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from cass.evaluation.bootstrap import Interval
-from cass.evaluation.comparisons import t_interval
+from cass.evaluation.resampling import Score, resample
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +46,9 @@ class Outcome:
         methods: Methods in the order of the file.
         main: The main batch size and number of epochs.
         generated: Data sets that cass has drawn itself.
+        confirmation: Data sets on which nothing was chosen.
+        sources: Where the images of each data set come from.
+        scores: Balanced accuracy with its resamples, by cell and branch.
     """
 
     name: str
@@ -59,6 +60,9 @@ class Outcome:
     methods: tuple[str, ...]
     main: tuple[int, int]
     generated: tuple[str, ...]
+    confirmation: tuple[str, ...]
+    sources: dict[str, str]
+    scores: dict[tuple[str, str], Score] = field(repr=False)
 
 
 def share(fraction: float) -> str:
@@ -82,11 +86,24 @@ def settings_of(outcome: Outcome) -> Iterator[tuple[tuple[Any, ...], pd.DataFram
         yield key, rows[(rows[SETTING] == list(key)).all(axis=1)]
 
 
-def over_seeds(rows: pd.DataFrame) -> Interval:
-    """Average the rows of one place over its seeds, with a 95% t-interval cut to what a share can be, 0 to 1."""
-    whole = t_interval(rows["value"].to_numpy(dtype=np.float64))
-    low, high = np.clip([whole.low, whole.high], 0, 1)
-    return Interval(whole.value, float(low), float(high))
+def score_cells(outcome: Outcome, rows: pd.DataFrame) -> dict[tuple[str, str, float], dict[int, Score]]:
+    """Return by data set, branch and label fraction the scores of rows by seed, where they are known."""
+    cells: dict[tuple[str, str, float], dict[int, Score]] = {}
+    names = ["data", "branch", "label_fraction", "seed", "cell"]
+    for data, branch, fraction, seed, cell in rows[names].to_numpy(dtype=object).tolist():
+        if (cell, branch) in outcome.scores:
+            cells.setdefault((data, branch, float(fraction)), {})[seed] = outcome.scores[cell, branch]
+    return cells
+
+
+def over_seeds(outcome: Outcome, rows: pd.DataFrame) -> Interval:
+    """Average the rows of one method over cells and seeds; the interval resamples seeds and test groups."""
+    cells = score_cells(outcome, rows)
+    seeds = sorted({seed for scores in cells.values() for seed in scores})
+    return resample(
+        [[scores.get(seed) for seed in seeds] for scores in cells.values()],
+        sources=[outcome.sources[data] for data, _, _ in cells],
+    ).interval
 
 
 def describe(setting: Sequence[Any]) -> str:

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cass.benchmarking.outcome import Outcome, scores, share
-from cass.evaluation.bootstrap import Interval
-from cass.evaluation.comparisons import mean_over_cells, t_interval
+from cass.benchmarking.outcome import Outcome, over_seeds, scores, share
 from cass.reports.plots import COLOURS, MARKERS, make_panels, save_figure, set_title
 
 if TYPE_CHECKING:
@@ -92,7 +90,7 @@ def _time(outcome: Outcome, rows: pd.DataFrame, path: Path) -> None:
         part = rows[rows["label_fraction"] == fraction]
         for method, own in part.groupby("method", sort=False):
             seconds = own.drop_duplicates(["data", "seed"])["pretraining_seconds"].mean()
-            entry = _over_cells(own)
+            entry = over_seeds(outcome, own)
             if not seconds > 0:
                 panel.axhline(
                     100 * entry.value, color=style(outcome, str(method))["color"], linestyle="--", label=method
@@ -114,10 +112,10 @@ def _time(outcome: Outcome, rows: pd.DataFrame, path: Path) -> None:
 
 
 def _lines(outcome: Outcome, rows: pd.DataFrame, axis: Any, *, x: str) -> None:
-    """Draw a line a method with a band for its 95% t-interval."""
+    """Draw a line a method with a band for its 95% interval."""
     for method, own in rows.groupby("method", sort=False):
         places = sorted(set(own[x]))
-        entries = [_over_cells(own[own[x] == place]) for place in places]
+        entries = [over_seeds(outcome, own[own[x] == place]) for place in places]
         values = 100 * np.array([[entry.value, entry.low, entry.high] for entry in entries])
         look = style(outcome, str(method))
         axis.plot(places, values[:, 0], label=method, **look)
@@ -130,17 +128,11 @@ def _without_mean(rows: pd.DataFrame) -> pd.DataFrame:
     return rows if alone.empty else alone
 
 
-def _over_cells(rows: pd.DataFrame) -> Interval:
-    """Average over data sets and branches within each seed, then over seeds with a t-interval."""
-    wide = rows.pivot_table(index=["data", "branch"], columns="seed", values="value", dropna=False)
-    return t_interval(mean_over_cells(wide.to_numpy()))
-
-
 def _save_with_legend(figure: Any, axes: list[Any], path: Path, *, title: str) -> None:
     axes[0].set_ylabel(Y_LABEL)
     for axis in axes:  # an interval of few seeds may reach beyond what is possible
         low, high = axis.get_ylim()
         axis.set_ylim(max(0, low), min(100, high))
     axes[-1].legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    set_title(figure, f"{title} (95% intervals over seeds)")
+    set_title(figure, f"{title} (95% intervals over seeds and test images)")
     save_figure(figure, path)

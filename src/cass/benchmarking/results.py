@@ -6,11 +6,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cass.benchmarking.cells import Benchmark, Cell, Place, Point
 from cass.benchmarking.claims import claims_markdown
 from cass.benchmarking.outcome import MissingResult, Outcome
 from cass.benchmarking.steps import Step
 from cass.benchmarking.tables import tables_latex, tables_markdown
+from cass.evaluation.resampling import Answers, GroupDraws, Score
 from cass.files import whole_file, write_text
 from cass.runs.folder import SUMMARY
 
@@ -34,6 +38,7 @@ def collect(benchmark: Benchmark) -> Outcome:
     summaries = {name: _read_json(Step(cell, None).folder / SUMMARY) for name, cell in benchmark.cells.items()}
     rows: list[dict[str, Any]] = []
     missing: list[MissingResult] = []
+    answers: dict[tuple[str, str], tuple[str, Answers]] = {}
     for point in benchmark.points:
         cell = benchmark.cells[point.cell]
         step = Step(cell, cell.tunings[point.tuning])
@@ -43,6 +48,10 @@ def collect(benchmark: Benchmark) -> Outcome:
             missing.append(MissingResult(point.place, reason))
             continue
         rows += _result_rows(point, cell, report=report, tuned=tuned, pretraining=summaries[cell.name] or {})
+        for name in report:
+            branch = _BRANCH.get(name, name)
+            if branch in point.branches:
+                answers[_cell_name(point, cell), branch] = cell.data.origin, _read_answers(step, name, tuned, cell)
     spec = benchmark.spec
     return Outcome(
         name=spec.name,
@@ -54,7 +63,43 @@ def collect(benchmark: Benchmark) -> Outcome:
         methods=tuple(spec.methods),
         main=(spec.batch_sizes[0], spec.epochs[0]),
         generated=tuple(name for name, data in benchmark.sets.items() if data.generated),
+        confirmation=spec.confirmation,
+        sources={name: data.origin for name, data in benchmark.sets.items()},
+        scores=_scores(answers),
     )
+
+
+def _read_answers(step: Step, branch: str, tuned: dict[str, Any], cell: Cell) -> Answers:
+    """Read what a fine-tuned branch answered on the images that are reported."""
+    import pandas as pd
+
+    path = step.result.parent / f"predictions-{branch.replace(' ', '-')}.csv"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, usecols=["image", "label", "prediction"])
+    classes, multilabel = tuned["classes"], tuned["task"] == "multilabel"
+
+    def flags(column: str) -> NDArray[np.bool_]:
+        named = [set(text.split("|")) if multilabel else {text} for text in table[column]]
+        return np.array([[name in row for name in classes] for row in named], dtype=np.bool_)
+
+    return Answers(
+        predicted=flags("prediction"),
+        targets=flags("label").astype(np.uint8),
+        units=tuple(map(cell.data.unit, table["image"])),
+        task=tuned["task"],
+    )
+
+
+def _scores(answers: dict[tuple[str, str], tuple[str, Answers]]) -> dict[tuple[str, str], Score]:
+    """Compute the balanced accuracies; results on one source share the draws of its groups."""
+    units: dict[str, set[str]] = {}
+    for source, part in answers.values():
+        units.setdefault(source, set()).update(part.units)
+    draws = GroupDraws({source: sorted(names) for source, names in units.items()})
+    return {key: draws.score(source, part) for key, (source, part) in answers.items()}
+
+
+def _cell_name(point: Point, cell: Cell) -> str:
+    return f"{cell.name}/{point.tuning}"
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:
@@ -78,12 +123,13 @@ def _result_rows(
             "low": entry["low"],
             "high": entry["high"],
             "n_labels": tuned["n_labels"],
+            "n_validation_labels": tuned["n_validation_labels"],
             "n_images": part["n_images"],
             "pretraining_method": cell.config.method if cell.pretraining else "none",
             "pretraining_epochs": cell.config.epochs if cell.pretraining else 0,
             "pretraining_seconds": pretraining.get("seconds"),
             "generated_data": cell.data.generated,
-            "cell": f"{cell.name}/{point.tuning}",
+            "cell": _cell_name(point, cell),
         }
         for name, part in report.items()
         if (branch := _BRANCH.get(name, name)) in point.branches

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ class DataSet:
         source: What the commands are given.
         digest: Changes with its images' names and sizes, labels, groups and splits; not with its place.
         generated: Whether the images were drawn by cass.
+        origin: Where the images come from; sets of one origin count as one.
+        root: Folder that image names are relative to.
+        units: By full path of an image, what a resample of the test images draws: its group, or the image.
         table: Text of the CSV to write to ``source``, where only a part is taken.
     """
 
@@ -39,7 +43,15 @@ class DataSet:
     source: str
     digest: str
     generated: bool
+    origin: str
+    root: str
+    units: dict[str, str] = dataclasses.field(repr=False)
     table: str | None = None
+
+    def unit(self, image: str) -> str:
+        """Return what a resample draws with an image, named as in the predictions."""
+        path = os.path.normpath(os.path.join(self.root, image))
+        return self.units.get(path, path)
 
     def write(self) -> None:
         """Write the CSV of a part of a set, unless it is there."""
@@ -78,7 +90,9 @@ def read_set(name: str, entry: DataEntry, *, folder: Path, out: Path) -> DataSet
     if not manifest.classes:
         raise DataError(f"{entry.source} has no labels", "A benchmark fine-tunes: give a set with labels.")
     if not changed:
-        return DataSet(name, source, _digest(manifest), manifest.generated)
+        return DataSet(
+            name, source, _digest(manifest), manifest.generated, source, str(manifest.root), _units(manifest)
+        )
     if manifest.task == "multilabel":
         raise ConfigError(f"The multi-label set {name!r} is taken as it is", _AS_IT_IS)
     if entry.redraw_splits:
@@ -89,7 +103,16 @@ def read_set(name: str, entry: DataEntry, *, folder: Path, out: Path) -> DataSet
     # Not among the cells: the CSV holds the paths of this machine.
     path = out.resolve() / "data" / f"{name}.csv"
     bare = dataclasses.replace(part, metadata={})  # other columns are not used
-    return DataSet(name, str(path), _digest(part), False, manifest_csv(bare, folder=None))
+    text = manifest_csv(bare, folder=None)
+    return DataSet(name, str(path), _digest(part), False, source, str(path.parent), _units(manifest), text)
+
+
+def _units(manifest: Manifest) -> dict[str, str]:
+    """Return the group of each grouped image by its full path; an image without a group stands for itself."""
+    if manifest.groups is None:
+        return {}
+    paths = (os.path.normpath(manifest.path(row)) for row in range(len(manifest)))
+    return {path: f"group {name}" for path, name in zip(paths, manifest.groups, strict=True) if name}
 
 
 def _some_classes(name: str, manifest: Manifest, classes: tuple[str, ...]) -> Manifest:

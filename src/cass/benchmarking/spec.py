@@ -124,6 +124,10 @@ class BenchmarkSpec(Settings):
         min_length=1,
         description="Parts of the benchmark by name; default: one part with everything.",
     )
+    confirmation: tuple[str, ...] = Field(
+        (),
+        description="Data sets on which nothing was chosen; differences on them are also reported by themselves.",
+    )
     split: Literal["val", "test"] = Field(
         "test", description="Images to evaluate on: test, or val while you still choose between methods."
     )
@@ -204,6 +208,8 @@ def _check_names(spec: BenchmarkSpec, path: Path) -> None:
                     "Use letters, digits, '.', '_' and '-'.",
                 )
     _known(spec.claim, spec.methods, f"claim in {path}")
+    for name in spec.confirmation:
+        _known(name, spec.data, f"confirmation in {path}")
     for grid_name, grid in spec.grids.items():
         for section, names in sections.items():
             for name in getattr(grid, section) or ():

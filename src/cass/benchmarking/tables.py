@@ -26,7 +26,7 @@ def result_tables(outcome: Outcome) -> list[Cells]:
                 cells, counts = [], []
                 for branch, fraction in columns:
                     chosen = own[(own["branch"] == branch) & (own["label_fraction"] == fraction)]
-                    cells.append(percent(over_seeds(chosen)))
+                    cells.append(percent(over_seeds(outcome, chosen)))
                     counts.append(len(chosen))
                 seeds = sorted({count for count in counts if count})
                 lines.append([str(method), *cells, "-".join(map(str, dict.fromkeys([seeds[0], seeds[-1]])))])
@@ -86,9 +86,9 @@ def tables_markdown(outcome: Outcome) -> str:
     """Draw all tables in Markdown."""
     parts = [
         f"# {outcome.name}",
-        f"Balanced accuracy on the {SPLIT_WORDS[outcome.split]} images in %: mean over seeds [95% t-interval over "
-        "seeds]. The intervals tell how much a repetition with other seeds would vary, not how other patients "
-        "would. No interval: one seed.",
+        f"Balanced accuracy on the {SPLIT_WORDS[outcome.split]} images in %: mean over seeds [95% interval]. "
+        "The intervals resample seeds and test images together (patients, where they are known; a percentile "
+        "bootstrap), so they tell of other repetitions and of other patients.",
     ]
     for cells in result_tables(outcome):
         parts += [f"## {cells.title}", cells.markdown()]
@@ -113,7 +113,7 @@ def _latex(cells: Cells) -> list[str]:
     return [
         "\\begin{table}",
         "\\centering",
-        f"\\caption{{{_escape(cells.title)}. Balanced accuracy in \\%: mean over seeds [95\\% t-interval].}}",
+        f"\\caption{{{_escape(cells.title)}. Balanced accuracy in \\%: mean over seeds [95\\% interval].}}",
         f"\\begin{{tabular}}{{{rule}}}",
         "\\toprule",
         " & ".join(map(_escape, cells.head)) + " \\\\",

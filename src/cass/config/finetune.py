@@ -98,7 +98,10 @@ class FinetuneConfig(LabelSettings, CacheSettings, GuardSettings, TuneSettings):
     labels: Source = Field(description=LABELS)
     out: Path = Field(description="Run folder to write; must be new or empty.")
     label_fraction: float = Field(
-        1.0, gt=0, le=1, description="Share of the labelled training images to use, in (0, 1]."
+        1.0,
+        gt=0,
+        le=1,
+        description="Share of the labels to use, in (0, 1]: of the training and of the validation images.",
     )
     without_pretraining: bool = Field(
         False,

@@ -99,6 +99,22 @@ class PretrainConfig(LabelSettings, CacheSettings, GuardSettings, TrainSettings)
         lt=1,
         description="Share of all steps used for learning rate warm-up; default: chosen by the method.",
     )
+    batch_norm: Literal["frozen", "adapted", "live"] = Field(
+        "frozen",
+        description="Batch-norm statistics of pretrained networks: frozen (kept as pretrained), adapted "
+        "(estimated once on the training images, then kept) or live (those of each batch). Randomly initialised "
+        "networks always use live statistics.",
+    )
+    layer_decay: float = Field(
+        0.75,
+        gt=0,
+        le=1,
+        description="Layer-wise learning rate decay of pretrained networks, from each layer to the one before it; "
+        "1: the same rate for all layers.",
+    )
+    cnn_rate: float = Field(
+        5.0, gt=0, le=100, description="Learning rate of the CNN and its heads, relative to the Transformer's."
+    )
     schedule_steps: int | None = Field(
         None,
         ge=1,

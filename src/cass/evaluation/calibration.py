@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.evaluation.probe import log_loss
+from cass.evaluation.logistic import log_loss
 from cass.types import Task
 
 Floats = NDArray[np.float64]

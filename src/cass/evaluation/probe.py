@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from cass.evaluation.logistic import Floats, LogisticFits, log_loss
 from cass.types import Task
-
-Floats = NDArray[np.float64]
 
 PENALTIES: tuple[float, ...] = tuple(10.0 ** (half / 2) for half in range(8, -9, -1))
 """Strengths of the penalty that are tried, from the strongest (10,000) to the weakest (0.0001)."""
 
+FOLD_PENALTIES = PENALTIES[::2]
+"""Strengths that are tried where each takes several fits."""
+
+FOLDS = 5
 WITHOUT_VALIDATION = 0.1
 """Strength that is used where there is nothing to choose it on."""
 
 RISES = 2
-"""Strengths without a lower validation loss after which weaker ones are not tried."""
+"""Strengths without a lower loss after which weaker ones are not tried."""
 
-UNSEEN_LOGIT = 30.0
-"""Logit, negative, of a class without an image; and positive, of a label that every image has."""
-
-TOLERANCE, ITERATIONS = 1e-5, 2000
 NO_SPREAD = 1e-6
 
 
@@ -36,19 +37,74 @@ class Probe:
     Attributes:
         weight: (K, D) float64.
         bias: (K,) float64.
+        scaling: The chosen scaling of the embeddings.
         penalty: The chosen strength of the penalty.
-        losses: Validation loss by strength, for those that were tried; empty without validation images.
+        losses: Held-out loss by strength, for those that were tried with that scaling; empty where nothing was
+            held out.
+        held: (H, K) logits of images by fits that did not see them.
+        held_rows: (H,) rows of these images among the training and validation images, in this order.
     """
 
     weight: Floats
     bias: Floats
+    scaling: str
     penalty: float
     losses: dict[float, float]
+    held: Floats
+    held_rows: NDArray[np.int64]
 
     def logits(self, embeddings: NDArray[np.floating]) -> Floats:
         """Map embeddings (N, D) to logits (N, K)."""
         result: Floats = np.asarray(embeddings, dtype=np.float64) @ self.weight.T + self.bias
         return result
+
+
+class Scaling(NamedTuple):
+    """How embeddings are centred and scaled: ``(embeddings - centre) / scale``.
+
+    Attributes:
+        name: ``isotropic`` or ``standardised``.
+        centre: (D,).
+        scale: (D,), infinite where a feature has no spread.
+    """
+
+    name: str
+    centre: Floats
+    scale: Floats
+
+
+class _Split(NamedTuple):
+    """Rows that a fit sees, and rows that it is judged by."""
+
+    seen: NDArray[np.int64]
+    held: NDArray[np.int64]
+
+
+class _Choice(NamedTuple):
+    """The best strength of one scaling, with the weights of its last fit where any was made."""
+
+    loss: float
+    penalty: float
+    losses: dict[float, float]
+    held: Floats
+    held_rows: NDArray[np.int64]
+    fitted: tuple[Floats, Floats] | None
+
+
+class _Chosen(NamedTuple):
+    """The best scaling with its strength, and the features that it makes."""
+
+    choice: _Choice
+    scaling: Scaling
+    features: Floats
+    rotation: Floats | None
+
+    def folded(self, coefficients: Floats, bias: Floats) -> tuple[Floats, Floats]:
+        """Turn weights (K, R) and biases for the features into those for raw embeddings."""
+        if self.rotation is not None:
+            coefficients = coefficients @ self.rotation.T
+        weight = coefficients / self.scaling.scale
+        return weight, bias - weight @ self.scaling.centre
 
 
 def fit_probe(
@@ -59,57 +115,110 @@ def fit_probe(
     validation_targets: NDArray[np.uint8],
     task: Task,
     weights: NDArray[np.floating] | None = None,
+    sample: NDArray[np.floating] | None = None,
+    codes: NDArray[np.int64] | None = None,
+    pooled: bool = False,
 ) -> Probe:
-    """Fit a logistic regression on standardised embeddings; its strength is chosen on the validation images.
+    """Fit a logistic regression on scaled embeddings; scaling and penalty are chosen on images held out.
 
-    What is minimised is the weighted mean log loss plus ``penalty / 2`` times the squared norm of the weights
-    (not of the biases) on embeddings that are standardised by the training images' means and spreads.
-    Every strength of :data:`PENALTIES` is tried from the strongest down, until two in a row do not lower the
-    mean log loss of the validation images. The lowest wins, and of equal ones the strongest. That mean counts
-    every validation image once: a weighted one would hang on the few images of the rarest class, of which
-    small sets hold one or two. Nothing is drawn at random.
+    What is minimised is the weighted mean log loss plus ``penalty / 2`` times the squared norm of the weights on
+    embeddings that are centred and scaled, by one number (isotropic) or each feature by its spread (standardised).
+    Strengths are tried from the strongest down, until two in a row do not lower the mean log loss of the images
+    held out. The lowest loss wins, and of equal ones isotropic scaling and the strongest penalty.
 
     Args:
         embeddings: Training embeddings (N, D), finite; N of 1 or more.
         targets: Their labels (N, K) of 0 and 1; multi-class: one 1 a row.
-        validation: Validation embeddings (M, D); with none, the strength is 0.1.
+        validation: Validation embeddings (M, D), which are held out; with none, the strength is 0.1.
         validation_targets: Their labels (M, K).
         task: Multi-class (softmax) or multi-label (a sigmoid for each label).
-        weights: (K,) positive weights: of the images of each class, or, multi-label, of the images that have
-            the label beside those that have it not; None counts all alike.
+        weights: (K,) positive weights of the images of each class (multi-label: that have the label), or None.
+        sample: (U, D) embeddings that give centre and scale, such as those of all training images; default:
+            those of the labelled training images.
+        codes: (N + M,) group codes of the training and validation images. Where given, five folds of both,
+            which divide no group, are held out in turn: for few validation images.
+        pooled: Where folds are held out, fit the probe to training and validation images.
 
     Returns:
         The probe, folded back to raw embeddings. A class without a training image keeps its row, which gives
         it the logit -30; a label that all training images have gets +30.
 
     Source:
-        The usual linear evaluation of self-supervised networks by L2-regularised logistic regression with a
-        strength chosen on validation images: Chen et al., ICML 2020, section B.8; Radford et al., ICML 2021.
+        Linear evaluation by L2-regularised logistic regression: Chen et al., ICML 2020, section B.8.
     """
     raw = np.asarray(embeddings, dtype=np.float64)
-    held = np.asarray(validation, dtype=np.float64).reshape(-1, raw.shape[1])
-    mean, spread = raw.mean(axis=0), raw.std(axis=0)
-    # A feature without spread tells nothing; what float32 leaves of one must not be blown up.
-    spread = np.where(spread > NO_SPREAD * np.maximum(np.abs(mean), NO_SPREAD), spread, np.inf)
-    features, rotation = _reduce((raw - mean) / spread)
-    held_features = (held - mean) / spread if rotation is None else ((held - mean) / spread) @ rotation
+    pool = np.concatenate([raw, np.asarray(validation, dtype=np.float64).reshape(-1, raw.shape[1])])
+    labels, pooled = np.concatenate([targets, validation_targets]), pooled and codes is not None
     counted = np.ones(targets.shape[1]) if weights is None else np.asarray(weights, dtype=np.float64)
-    if task == "multiclass":  # no classifier can be blamed for a class that it never saw
-        seen = targets.any(axis=0)
-        known = (validation_targets[:, seen] > 0).any(axis=1)
-        held_features, validation_targets = held_features[known], validation_targets[known]
-    fits = _Fits(features, targets, counted, task)
-    # Its products are small: threads that wait for each other cost more than they give, far more where the
-    # processors have other work too.
+    train, held = np.arange(len(raw)), np.arange(len(raw), len(pool))
+    splits = [_Split(train, held)] if codes is None else _probe_folds(labels, codes, task=task)
+    scaled_by = raw if sample is None else sample
+    # The products are small: threads that wait for each other cost more than they give.
     with threadpool_limits(1, user_api="blas"):
-        if len(held_features):
-            penalty, (coefficients, bias), losses = _choose_penalty(fits, held_features, validation_targets)
+        chosen = _choose_scaling(pool, labels, splits, counted, task, sample=scaled_by, several=codes is not None)
+        choice, features = chosen.choice, chosen.features
+        if codes is None and choice.fitted is not None:
+            coefficients, bias = choice.fitted
         else:
-            penalty, (coefficients, bias), losses = WITHOUT_VALIDATION, fits.at(WITHOUT_VALIDATION), {}
-    if rotation is not None:
-        coefficients = coefficients @ rotation.T
-    weight = coefficients / spread
-    return Probe(weight, bias - weight @ mean, penalty, losses)
+            rows = np.arange(len(pool)) if pooled else train
+            coefficients, bias = LogisticFits(features[rows], labels[rows], counted, task).at(choice.penalty)
+    if not pooled:
+        choice = choice._replace(held=features[held] @ coefficients.T + bias, held_rows=held)
+    weight, bias = chosen.folded(coefficients, bias)
+    return Probe(weight, bias, chosen.scaling.name, choice.penalty, choice.losses, choice.held, choice.held_rows)
+
+
+def _choose_scaling(
+    pool: Floats,
+    labels: NDArray[np.uint8],
+    splits: Sequence[_Split],
+    weights: Floats,
+    task: Task,
+    *,
+    sample: NDArray[np.floating],
+    several: bool,
+) -> _Chosen:
+    """Try every scaling with every strength on images held out."""
+    found = []
+    for scaling in scalings(sample):
+        features, rotation = _reduce((pool - scaling.centre) / scaling.scale)
+        choice = _choose_penalty(features, labels, splits, weights, task, several=several)
+        found.append(_Chosen(choice, scaling, features, rotation))
+    return min(found, key=lambda each: each.choice.loss)  # of equal ones the first
+
+
+def scalings(sample: NDArray[np.floating]) -> tuple[Scaling, Scaling]:
+    """Return the scalings that are tried.
+
+    Args:
+        sample: (U, D) embeddings that give centre and scale.
+
+    Returns:
+        Isotropic and standardised. Isotropic scaling keeps how much a feature varies, which few labels cannot
+        tell; both have a mean squared feature of 1 on the sample.
+    """
+    values = np.asarray(sample, dtype=np.float64)
+    centre, spread = values.mean(axis=0), values.std(axis=0)
+    # A feature without spread tells nothing; what float32 leaves of one must not be blown up.
+    varies = spread > NO_SPREAD * np.maximum(np.abs(centre), NO_SPREAD)
+    alike = np.sqrt(np.square(spread[varies]).mean()) if varies.any() else np.inf
+    return (
+        Scaling("isotropic", centre, np.where(varies, alike, np.inf)),
+        Scaling("standardised", centre, np.where(varies, spread, np.inf)),
+    )
+
+
+def _probe_folds(labels: NDArray[np.uint8], codes: NDArray[np.int64], *, task: Task) -> list[_Split]:
+    """Divide images into up to five folds that divide no group, stratified by class where there is one each."""
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    count = min(FOLDS, len(np.unique(codes)))
+    if count < 2:
+        return []
+    kind = GroupKFold if task == "multilabel" else StratifiedGroupKFold
+    folds = kind(count, shuffle=True, random_state=0)
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of classes with fewer images than folds
+        return [_Split(*split) for split in folds.split(labels, labels.argmax(axis=1), groups=codes)]
 
 
 def _reduce(features: Floats) -> tuple[Floats, Floats | None]:
@@ -125,95 +234,42 @@ def _reduce(features: Floats) -> tuple[Floats, Floats | None]:
 
 
 def _choose_penalty(
-    fits: _Fits, held: Floats, targets: NDArray[np.uint8]
-) -> tuple[float, tuple[Floats, Floats], dict[float, float]]:
-    """Try strengths from the strongest down; returns the best one, its coefficients, and all losses."""
-    losses: dict[float, float] = {}
-    best, chosen = np.inf, fits.at(PENALTIES[0])
-    penalty, since = PENALTIES[0], 0
-    for strength in PENALTIES:
-        fitted = fits.at(strength)
-        loss = log_loss(held @ fitted[0].T + fitted[1], targets, task=fits.task)
-        losses[strength] = loss
+    features: Floats,
+    labels: NDArray[np.uint8],
+    splits: Sequence[_Split],
+    weights: Floats,
+    task: Task,
+    *,
+    several: bool,
+) -> _Choice:
+    """Try strengths from the strongest down on images held out."""
+    if task == "multiclass":  # no classifier can be blamed for a class that it never saw
+        splits = [
+            _Split(seen, held[(labels[held][:, labels[seen].any(axis=0)] > 0).any(axis=1)])
+            for seen, held in splits
+        ]
+    splits = [split for split in splits if len(split.held)]
+    nothing = np.empty((0, labels.shape[1]))
+    best = _Choice(np.inf, WITHOUT_VALIDATION, {}, nothing, np.empty(0, dtype=np.int64), None)
+    if not splits:
+        return best
+    fits = [LogisticFits(features[split.seen], labels[split.seen], weights, task) for split in splits]
+    rows = np.concatenate([split.held for split in splits])
+    since = 0
+    for strength in FOLD_PENALTIES if several else PENALTIES:
+        parts = []
+        for fit, split in zip(fits, splits, strict=True):
+            coefficients, bias = fit.at(strength)
+            parts.append(features[split.held] @ coefficients.T + bias)
+        held = np.concatenate(parts)
+        loss = log_loss(held, labels[rows], task=task)
+        best.losses[strength] = loss
         since += 1
-        if loss < best:
-            best, chosen, penalty, since = loss, fitted, strength, 0
+        if loss < best.loss:
+            best = best._replace(
+                loss=loss, penalty=strength, held=held, held_rows=rows, fitted=(coefficients, bias)
+            )
+            since = 0
         elif since >= RISES:
             break
-    return penalty, chosen, losses
-
-
-class _Fits:
-    """Logistic regressions of one set of images at several strengths; each starts from the last one."""
-
-    def __init__(self, features: Floats, targets: NDArray[np.uint8], weights: Floats, task: Task) -> None:
-        self.features, self.targets, self.weights, self.task = features, targets, weights, task
-        self._models: dict[int, Any] = {}
-
-    def at(self, penalty: float) -> tuple[Floats, Floats]:
-        """Return weights (K, R) and biases (K,)."""
-        if self.task == "multilabel":
-            rows = [self._one_label(index, penalty) for index in range(self.targets.shape[1])]
-            return np.stack([row[0] for row in rows]), np.array([row[1] for row in rows])
-        return self._classes(penalty)
-
-    def _one_label(self, index: int, penalty: float) -> tuple[Floats, float]:
-        truth = self.targets[:, index]
-        if truth.min() == truth.max():
-            return np.zeros(self.features.shape[1]), UNSEEN_LOGIT if truth[0] else -UNSEEN_LOGIT
-        model = self._fit(index, truth, np.where(truth > 0, self.weights[index], 1.0), penalty)
-        return model.coef_[0].copy(), float(model.intercept_[0])
-
-    def _classes(self, penalty: float) -> tuple[Floats, Floats]:
-        classes = self.targets.argmax(axis=1)
-        seen = np.unique(classes)
-        coefficients = np.zeros((self.targets.shape[1], self.features.shape[1]))
-        bias = np.full(self.targets.shape[1], -UNSEEN_LOGIT)
-        bias[seen] = 0.0
-        if len(seen) > 1:
-            model = self._fit(0, classes, self.weights[classes], penalty)
-            # Two classes come as one row, the log odds of the second.
-            rows = model.coef_ if len(seen) > 2 else np.concatenate([-model.coef_, model.coef_]) / 2
-            steps = model.intercept_ if len(seen) > 2 else np.array([-0.5, 0.5]) * model.intercept_[0]
-            coefficients[seen], bias[seen] = rows, steps - steps.mean()
-        return coefficients, bias
-
-    def _fit(self, key: int, labels: NDArray[np.integer], weights: Floats, penalty: float) -> Any:
-        from sklearn.linear_model import LogisticRegression
-
-        model = self._models.setdefault(
-            key, LogisticRegression(tol=TOLERANCE, max_iter=ITERATIONS, warm_start=True)
-        )
-        # scikit-learn sums the losses, so that the strength would fade as images are added.
-        model.set_params(C=1.0 / (penalty * weights.sum()))
-        return model.fit(self.features, labels, sample_weight=weights)
-
-
-def log_loss(
-    logits: NDArray[np.floating],
-    targets: NDArray[np.number],
-    *,
-    task: Task,
-    weights: NDArray[np.floating] | None = None,
-) -> float:
-    """Compute the weighted mean log loss of logits.
-
-    Args:
-        logits: (N, K).
-        targets: (N, K) of 0 and 1; without weights also anything between.
-        task: Multi-class (softmax) or multi-label (sigmoids; the mean over labels too).
-        weights: (K,) as in :func:`fit_probe`, or None.
-
-    Returns:
-        The mean over images, in nats, 0 or more.
-    """
-    values, truth = np.asarray(logits, dtype=np.float64), targets.astype(np.float64)
-    counted = np.ones(truth.shape[1]) if weights is None else np.asarray(weights, dtype=np.float64)
-    if task == "multilabel":
-        each = np.logaddexp(0.0, values) - truth * values
-        share = np.where(truth > 0, counted, 1.0)
-        return float((each * share).sum() / share.sum())
-    top = values.max(axis=1, keepdims=True)
-    log_p = values - top - np.log(np.exp(values - top).sum(axis=1, keepdims=True))
-    share = truth @ counted
-    return float(-(truth * log_p).sum(axis=1) @ share / share.sum())
+    return best

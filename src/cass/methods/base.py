@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, ClassVar, Literal
@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from cass.config.base import Settings, build_config
 from cass.errors import ConfigError
 from cass.models.backbones import Branch
+from cass.models.modes import freeze_batch_norms
 from cass.registry import Registry
-from cass.types import BRANCHES, Branches, BranchName, ParamGroup, StepOutput, Views
+from cass.types import BRANCHES, Branches, BranchName, StepOutput, Views
 
 
 class MethodConfig(Settings):
@@ -34,31 +35,12 @@ class Optimization:
         lr: Peak learning rate.
         weight_decay: Weight decay.
         warmup: Share of the steps over which the learning rate rises, in [0, 1).
-        full_steps: Fewest steps for the full rate; the rate of a shorter run is lowered in proportion.
-        full_batch: Fewest images per step for the full rate; that of smaller batches is lowered by the square root
-            of their share.
     """
 
     optimizer: Literal["adam", "adamw"]
     lr: float
     weight_decay: float = 0.0
     warmup: float = 0.0
-    full_steps: int = 1
-    full_batch: int = 1
-
-    def fitted(self, *, steps: int, batch_size: int) -> Optimization:
-        """Lower the rate for a run of few steps or small batches, which could not recover from a high one.
-
-        Args:
-            steps: Steps of the run, at least 1.
-            batch_size: Images per step.
-
-        Source:
-            For batches the square root rule of Malladi et al., On the SDEs and Scaling Rules for Adaptive
-            Gradient Algorithms, NeurIPS 2022; for steps docs/objective.md.
-        """
-        share = min(1.0, steps / self.full_steps) * min(1.0, batch_size / self.full_batch) ** 0.5
-        return replace(self, lr=self.lr * share)
 
 
 class Method(nn.Module, ABC):
@@ -72,6 +54,9 @@ class Method(nn.Module, ABC):
         default_views: View recipe where the user names none.
         optimization: Optimiser and rates where the user leaves them open.
         uses_start: Whether :meth:`begin` is to be called before the first step.
+        decays_heads: Whether weight decay applies to the weights of the heads.
+        keeps_statistics: Whether the batch norms of pretrained branches keep their running statistics; the engine
+            sets it, alike for all methods.
         takes: The values of ``--branch`` that it can train.
         num_views: Full-size views per image.
         takes_small: Whether it also takes smaller views.
@@ -81,6 +66,8 @@ class Method(nn.Module, ABC):
     default_views: ClassVar[str] = "paper"
     optimization: ClassVar[Optimization] = Optimization("adam", lr=1e-3)
     uses_start: ClassVar[bool] = False
+    decays_heads: ClassVar[bool] = True
+    keeps_statistics: bool = False
     takes: ClassVar[tuple[Branches, ...]] = ("both",)
     num_views: ClassVar[int] = 1
     takes_small: ClassVar[bool] = False
@@ -94,13 +81,20 @@ class Method(nn.Module, ABC):
         return ""
 
     def begin(self, embeddings: Mapping[str, Tensor], describe: Callable[[], Tensor]) -> None:
-        """Take the branches' embeddings before the first step, in new and resumed runs alike.
+        """Take the branches' embeddings before the first step.
 
         Args:
             embeddings: By branch name, (N, D) of all N training images, not augmented.
             describe: Returns descriptors (N, H) of the same images that need no network; see
                 :func:`cass.transforms.descriptors.gradient_histograms`.
         """
+
+    def start_state(self) -> dict[str, Tensor]:
+        """Return what :meth:`begin` computed and training does not change; a resumed run continues with it."""
+        return {}
+
+    def load_start_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take what :meth:`start_state` returned, in a resumed run or in another process of the same run."""
 
     @abstractmethod
     def forward(self, views: Views, positions: Tensor) -> StepOutput:
@@ -127,9 +121,18 @@ class Method(nn.Module, ABC):
             progress: Share of the run that is done, in [0, 1].
         """
 
-    def param_groups(self) -> list[ParamGroup]:
-        """Return the parameters to train, in groups of equal learning rate and weight decay."""
-        return [{"params": list(self.parameters()), "lr_scale": 1.0, "weight_decay_scale": 1.0}]
+    @abstractmethod
+    def trained(self) -> dict[str, tuple[Branch, nn.Module]]:
+        """Return, by name, each branch that is trained, and the module that holds its heads."""
+
+    def train(self, mode: bool = True) -> Method:
+        """Set the mode. Batch norms of pretrained branches, also of teachers, may keep their statistics."""
+        super().train(mode)
+        if self.keeps_statistics:
+            for part in self.modules():
+                if isinstance(part, Branch) and part.spec.weights != "none":
+                    freeze_batch_norms(part)
+        return self
 
 
 class MethodRegistry(Registry[type[Method]]):

@@ -74,6 +74,10 @@ class CASSPublished(Method):
             logs["transformer_norm"] = transformer.float().norm(dim=1).mean()
         return StepOutput(cass_loss(cnn, transformer), logs)
 
+    def trained(self) -> dict[str, tuple[Branch, nn.Module]]:
+        """Return each branch with its head."""
+        return {"cnn": (self.cnn, self.cnn_head), "transformer": (self.transformer, self.transformer_head)}
+
     def branches(self) -> dict[str, Branch]:
         """Return both branches."""
         return {"cnn": self.cnn, "transformer": self.transformer}

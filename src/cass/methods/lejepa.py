@@ -43,10 +43,8 @@ class LeJEPALearner(Learner):
         """
         outputs = by_size(lambda images: self.projector(self.branch.embed(images)), views)
         large, rest = torch.stack(outputs[:2]), outputs[2:]
-        if not rest:  # without small views the large ones are compared with their mean alone
-            loss: Tensor = self.loss(local_proj=large[1:], global_proj=large[:1])
-            return loss
-        loss = self.loss(local_proj=torch.stack(rest), global_proj=large)
+        # Without small views the large ones stand for them: all views are pulled to the mean of the large ones.
+        loss: Tensor = self.loss(local_proj=torch.stack(rest) if rest else large, global_proj=large)
         return loss
 
 

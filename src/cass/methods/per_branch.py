@@ -98,17 +98,9 @@ class PerBranch(Method):
         """Return what the learners export."""
         return {name: learner.exported() for name, learner in self._learners()}
 
-    def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        """Return what learns; biases and norms without weight decay."""
-        learning = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        return [
-            {
-                "params": [parameter for parameter in learning if (parameter.ndim > 1) == decays],
-                "lr_scale": 1.0,
-                "weight_decay_scale": float(decays),
-            }
-            for decays in (True, False)
-        ]
+    def trained(self) -> dict[str, tuple[Branch, nn.Module]]:
+        """Return each branch with its learner."""
+        return {name: (learner.branch, learner) for name, learner in self._learners()}
 
     def _learners(self) -> list[tuple[str, Any]]:
         return list(self.learners.items())

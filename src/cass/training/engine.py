@@ -120,6 +120,13 @@ def _plain_errors(*, several: bool) -> Iterator[None]:
             "Halve --batch-size, or double --accumulate, which computes the same step in smaller parts; "
             "--gradient-checkpointing saves more.",
         ) from None
+    except ValueError as error:
+        if "parameter group" not in str(error):
+            raise
+        raise CassError(
+            "The checkpoint is of an earlier version of cass, which grouped parameters in another way",
+            "Start again with a new --out.",
+        ) from None
     except RuntimeError as error:
         text = str(error).lower()
         if several and any(word in text for word in ("gloo", "nccl", "connection", "peer", "tcpstore")):

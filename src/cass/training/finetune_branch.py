@@ -17,18 +17,21 @@ from cass.config.finetune import TuneSettings
 from cass.data.store.dataset import StoredImages
 from cass.evaluation.calibration import Temperature, fit_temperature, fit_thresholds
 from cass.evaluation.probabilities import probabilities
-from cass.evaluation.probe import Probe
+from cass.evaluation.probe import Probe, fit_probe
 from cass.hardware import torch_device
 from cass.models.backbones import Branch
 from cass.training.finetune_fit import train_from_probe
 from cass.training.finetune_module import FinetuneModule, choose_balance
-from cass.training.probing import fold_temperature, probe_head
+from cass.training.probing import fold_temperature, head_of
 from cass.training.stored_embeddings import embed_finite
 from cass.transforms.recipes import RECIPES, tuning_views
 from cass.transforms.views import build_views
 from cass.types import BranchName, Task
 
 log = logging.getLogger("cass")
+
+FEW_VALIDATION = 100
+"""Validation images below which the probe's settings are chosen by cross-validation, on training images too."""
 
 PROBE = 0
 """Number of the epoch before the first step: the probe itself."""
@@ -41,11 +44,16 @@ class LabelledImages:
     Attributes:
         train: N training images with their labels.
         validation: M validation images with theirs.
+        sample: Training images, labelled or not, whose embeddings the probe is centred and scaled by; no label
+            of theirs is read.
+        codes: (N + M,) group codes of the training and validation images.
         task: Multi-class or multi-label.
     """
 
     train: StoredImages
     validation: StoredImages
+    sample: StoredImages
+    codes: NDArray[np.int64]
     task: Task
 
 
@@ -57,13 +65,15 @@ class TunedBranch:
         branch: The best epoch, calibrated, on the CPU.
         rows: One row for the probe and for each epoch.
         summary: Its part of the run's summary.
-        validation: Probabilities (M, K) of the validation images.
+        held: Probabilities (H, K) of labelled images that the fit had not seen.
+        held_labels: (H, K) of 0 and 1.
     """
 
     branch: Branch
     rows: list[dict[str, Any]]
     summary: dict[str, Any]
-    validation: NDArray[np.float32]
+    held: NDArray[np.float32]
+    held_labels: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -74,13 +84,19 @@ class _Probed:
         module: What training starts from.
         probe: The probe.
         row: Its row of the metrics.
-        logits: (M, K) of the validation images.
+        logits: (H, K) of labelled images that the probe was not fitted to.
+        labels: (H, K) of 0 and 1.
+        folds: Whether its settings were chosen by cross-validation.
+        pooled: Whether it was fitted to the validation images too.
     """
 
     module: FinetuneModule
     probe: Probe
     row: dict[str, Any]
     logits: torch.Tensor
+    labels: NDArray[np.uint8]
+    folds: bool
+    pooled: bool
 
 
 def tune_branch(
@@ -111,7 +127,7 @@ def tune_branch(
     chosen = min(rows, key=lambda row: row["val/loss"])  # of equal ones the earliest
     if chosen["epoch"] != PROBE:
         logits = _logits(branch.head, embed_finite(branch, data.validation, device=torch_device(config)))
-    temperature = fit_temperature(logits.numpy(), data.validation.labels, task=data.task)
+    temperature = fit_temperature(logits.numpy(), start.labels, task=data.task)
     head: Any = branch.head
     fold_temperature(head, temperature.value)
     held = probabilities(logits / temperature.value, task=data.task).numpy()
@@ -128,17 +144,17 @@ def tune_branch(
         "temperature_note": temperature.note,
         "val_ece_before": _finite_or_none(temperature.ece_before),
         "val_ece_after": _finite_or_none(temperature.ece_after),
-        "thresholds": choose_thresholds(held, data.validation.labels, task=data.task),
+        "thresholds": choose_thresholds(held, start.labels, task=data.task),
     }
-    return TunedBranch(branch.to("cpu"), rows, summary, held)
+    return TunedBranch(branch.to("cpu"), rows, summary, held, start.labels)
 
 
 def choose_thresholds(held: NDArray[np.float32], labels: NDArray[np.uint8], *, task: Task) -> list[float] | None:
-    """Choose a threshold for each label on the validation images.
+    """Choose a threshold for each label on images that the fit had not seen.
 
     Args:
-        held: Probabilities (M, K) of the validation images.
-        labels: (M, K) of 0 and 1.
+        held: Probabilities (H, K) of these images.
+        labels: (H, K) of 0 and 1.
         task: Multi-class or multi-label.
 
     Returns:
@@ -154,14 +170,28 @@ def _probe_branch(
     config: TuneSettings, branch: Branch, name: BranchName, *, data: LabelledImages, fresh: bool
 ) -> _Probed:
     """Fit a linear probe on the branch's embeddings and make it the branch's head."""
-    labels, held_labels = data.train.labels, data.validation.labels
+    labels = data.train.labels
     balance = choose_balance(config, labels, task=data.task)
     if balance.kind != config.balance:
         log.info("Labels that occur together cannot be drawn equally often: classes are weighted instead.")
     started = time.monotonic()
     device = torch_device(config)
-    embeddings, held = (embed_finite(branch, part, device=device) for part in (data.train, data.validation))
-    branch.head, probe = probe_head(embeddings, labels, held, held_labels, task=data.task, weights=balance.weights)
+    parts = (data.train, data.validation, data.sample)
+    embeddings, held, sample = (embed_finite(branch, part, device=device) for part in parts)
+    folds = len(held) < FEW_VALIDATION
+    pooled = folds and config.head == "linear"
+    probe = fit_probe(
+        embeddings,
+        labels,
+        validation=held,
+        validation_targets=data.validation.labels,
+        task=data.task,
+        weights=None if balance.weights is None else balance.weights.numpy().astype(np.float64),
+        sample=sample,
+        codes=data.codes if folds else None,
+        pooled=pooled,
+    )
+    branch.head = head_of(probe)
     module = FinetuneModule(
         branch,
         settings=config,
@@ -172,7 +202,8 @@ def _probe_branch(
         make_views=build_views(RECIPES[config.views or tuning_views(None)]),
         fresh=fresh,
     )
-    logits = _logits(branch.head, held)
+    logits = torch.from_numpy(probe.held).float()
+    held_labels = np.concatenate([labels, data.validation.labels])[probe.held_rows]
     measured = module.measure(logits, torch.from_numpy(held_labels))
     seconds = time.monotonic() - started
     row = {
@@ -183,10 +214,11 @@ def _probe_branch(
         "val/balanced_accuracy": measured["balanced_accuracy"],
     }
     log.info(
-        "%s: linear probe on %d labels, penalty %.2g: validation loss %.4f, balanced accuracy %.3f (%.1f s).",
-        *(name, len(labels), probe.penalty, measured["loss"], measured["balanced_accuracy"], seconds),
+        "%s: linear probe on %d labels (%s, penalty %.2g): %s loss %.4f, balanced accuracy %.3f (%.1f s).",
+        *(name, len(labels) + (len(held) if pooled else 0), probe.scaling, probe.penalty),
+        *("cross-validated" if pooled else "validation", measured["loss"], measured["balanced_accuracy"], seconds),
     )
-    return _Probed(module, probe, row, logits)
+    return _Probed(module, probe, row, logits, held_labels, folds=folds, pooled=pooled)
 
 
 def _logits(head: Any, embeddings: NDArray[np.float32]) -> torch.Tensor:
@@ -202,7 +234,10 @@ def _probe_summary(start: _Probed) -> dict[str, Any]:
     probe = start.probe
     return {
         "probe": {
+            "scaling": probe.scaling,
             "penalty": probe.penalty,
+            "chosen_on": "folds of the labelled images" if start.folds else "validation images",
+            "fitted_to": "training and validation images" if start.pooled else "training images",
             "log_loss_by_penalty": {f"{key:.3g}": value for key, value in probe.losses.items()},
             "val_loss": start.row["val/loss"],
             "val_balanced_accuracy": start.row["val/balanced_accuracy"],

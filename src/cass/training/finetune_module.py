@@ -14,9 +14,9 @@ from torch import Tensor
 from cass.config.finetune import TuneSettings
 from cass.data.store.dataset import Batch, EpochBatches, StoredImages, in_order, to_images, train_loader
 from cass.evaluation.calibration import fit_temperature
+from cass.evaluation.logistic import log_loss
 from cass.evaluation.metrics import balanced_accuracy
 from cass.evaluation.probabilities import probabilities
-from cass.evaluation.probe import log_loss
 from cass.hardware import accelerator, workers
 from cass.models.backbones import Branch
 from cass.models.layers import layer_groups

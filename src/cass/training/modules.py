@@ -19,10 +19,12 @@ from cass.models.backbones import Branch
 from cass.models.modes import evaluation_mode
 from cass.seeds import derive_seed
 from cass.training.optim import build_optimizer, cosine_schedule
+from cass.training.protection import lowered, parameter_groups
 from cass.training.rates import warm_cosine_schedule
 from cass.transforms.views import MakeViews
 from cass.types import StepOutput, Views
 
+START_STATE = "start_state"
 CHECK_EVERY = 50  # reading a loss from a GPU makes the processor wait for it
 
 
@@ -109,10 +111,21 @@ class PretrainModule(BatchModule):
                 branch.checkpoint_gradients()
 
     def setup(self, stage: str) -> None:
-        """Find which parameters learn, before several processes agree on whose gradients to exchange."""
+        """Let several processes train on the same targets, and agree on which parameters learn."""
         if self.trainer.world_size > 1:
+            # Computed on different machines, targets may differ in the signs of their axes.
+            self.method.load_start_state(self.trainer.strategy.broadcast(self.method.start_state()))
             images = to_images(self.images[range(2), 2].pixels)
             _freeze_unreached(self.method, self.make_views(images, self.seed, range(2)), torch.arange(2))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the method computed before the first step."""
+        checkpoint[START_STATE] = self.method.start_state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Continue with what the method computed before the first step, where the checkpoint has it."""
+        if START_STATE in checkpoint:
+            self.method.load_start_state(checkpoint[START_STATE])
 
     def train_dataloader(self) -> Iterable[Any]:
         """Return the batches of every epoch, this rank's part of each."""
@@ -167,7 +180,7 @@ class PretrainModule(BatchModule):
     def configure_optimizers(self) -> Any:
         """Build the optimiser and its schedule."""
         how = optimization(self.config, self.method, batch_size=self.batch_size, images=len(self.images))
-        groups = self.method.param_groups()
+        groups = parameter_groups(self.method, self.config)
         optimizer = build_optimizer(how.optimizer, groups, lr=how.lr, weight_decay=how.weight_decay)
         schedule: Any
         if self.config.schedule_steps is not None:
@@ -191,7 +204,7 @@ def optimization(config: PretrainConfig, method: Method, *, batch_size: int, ima
     how = method.optimization
     if any(branch.spec.weights != "none" for branch in method.branches().values()):
         steps = config.epochs * len(EpochBatches(images, batch_size=batch_size, seed=config.seed))
-        how = how.fitted(steps=steps, batch_size=batch_size)
+        how = lowered(how, steps=steps, batch_size=batch_size)
     names = ("optimizer", "lr", "weight_decay", "warmup")
     given = {name: value for name in names if (value := getattr(config, name)) is not None}
     return dataclasses.replace(how, **given)

@@ -25,6 +25,7 @@ from cass.training.averaging import EpochAveraging, first_averaged_epoch
 from cass.training.batch_size import settle_batch_size
 from cass.training.engine import fit
 from cass.training.modules import PretrainModule, optimization
+from cass.training.protection import adapt_batch_norms
 from cass.training.ranks import devices_of, local_device, nodes_of, world_size
 from cass.training.run_progress import RunProgress
 from cass.training.start import describe_start, start_branch, uses_image_statistics
@@ -192,9 +193,28 @@ def _method_at_start(
     for name in names:
         if uses_image_statistics(config, name, bits=bits):
             branches[name].set_normalization(*channel_statistics(store, rows))
+    if config.batch_norm == "adapted":
+        _adapt(config, branches, StoredImages(store, rows))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(config.seed, "heads"))
-        return build_method(kind, config.method_config, branches)
+        method = build_method(kind, config.method_config, branches)
+    method.keeps_statistics = config.batch_norm != "live"
+    return method
+
+
+def _adapt(config: PretrainConfig, branches: dict[str, Branch], images: StoredImages) -> None:
+    """Estimate the batch-norm statistics of pretrained branches on the training images."""
+    pretrained = [branch for branch in branches.values() if branch.spec.weights != "none"]
+    with ImageProgress("Estimating batch-norm statistics", total=len(pretrained) * len(images)) as progress:
+        for branch in pretrained:
+            adapt_batch_norms(
+                branch,
+                images,
+                device=local_device(config),
+                seed=derive_seed(config.seed, "batch norm"),
+                advance=progress.advance,
+            )
+            branch.to("cpu")
 
 
 def _show_start(method: Method, images: StoredImages, *, device: torch.device) -> None:

@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cass.auditing.guard import guard
 from cass.auditing.kept_pairs import near_families
 from cass.config.finetune import FinetuneConfig
 from cass.config.pretrain import PretrainConfig
-from cass.data.splits.fractions import label_subset
-from cass.data.splits.resolve import read_splits, require_training_images, write_splits
+from cass.data.splits.resolve import read_splits, write_splits
 from cass.data.store.dataset import StoredImages
-from cass.errors import DataError
 from cass.files import write_json, write_text
+from cass.groups import group_codes
 from cass.models.backbones import Branch
 from cass.models.checkpoints import load_branch, save_branch
 from cass.resolve.finetune import ResolvedFinetune, resolve_finetune
@@ -35,11 +33,12 @@ from cass.runs.folder import (
     write_metrics,
     write_start,
 )
-from cass.runs.inputs import Inputs, Plan, decode, make_plan
+from cass.runs.inputs import Inputs, Plan, make_plan
+from cass.runs.label_budget import LabelBudget, labelled_images, labels_per_class
 from cass.training.finetune_branch import LabelledImages, TunedBranch, choose_thresholds, tune_branch
 from cass.training.finetune_fit import LOGS
 from cass.training.start import branch_spec, start_branch
-from cass.types import BranchName
+from cass.types import BranchName, Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,14 +83,14 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
         resolved.manifest, seed=config.seed, known=read_splits(config.run / SPLITS_FILE), families=near_families
     )
     guard(plan, source=config.labels, allow_leakage=config.allow_leakage)
-    inputs, train = _labelled_images(config, pretraining, plan)
+    inputs, labelled = labelled_images(config, pretraining, plan)
     with working_folder(config) as work, staged(config.out) as folder:
         write_start(folder, config)
         write_splits(folder / SPLITS_FILE, plan.manifest, plan.splits, plan.digests)
         (folder / CHECKPOINTS).mkdir()
-        names_used = "".join(f"{inputs.manifest.images[row]}\n" for row in train)
+        names_used = "".join(f"{inputs.manifest.images[row]}\n" for row in labelled.train)
         write_text(folder / "labelled_images.txt", names_used)
-        data = _labelled_data(inputs, train)
+        data = _labelled_data(inputs, labelled)
         tuned: dict[BranchName, TunedBranch] = {}
         for name in resolved.names:
             branch = _starting_branch(config, pretraining, name)
@@ -99,9 +98,9 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
             tuned[name] = tune_branch(config, branch, name, data=data, fresh=fresh, work=work / name)
             _keep_logs(work / name, folder / f"tensorboard-{name}")
             _save_branch(folder, name, tuned[name])
-        summary = _summary(config, pretraining, plan=plan, inputs=inputs, train=train) | {
+        summary = _summary(config, pretraining, plan=plan, inputs=inputs, labelled=labelled) | {
             "branches": {name: branch.summary for name, branch in tuned.items()},
-            "thresholds_of_the_mean": _mean_thresholds(tuned, data),
+            "thresholds_of_the_mean": _mean_thresholds(tuned, task=data.task),
         }
         write_json(folder / SUMMARY, summary)
     return FinetuneResult(config.out, summary)
@@ -113,13 +112,16 @@ def _keep_logs(work: Path, logs: Path) -> None:
         shutil.copytree(work / LOGS, logs)
 
 
-def _labelled_data(inputs: Inputs, train: NDArray[np.int64]) -> LabelledImages:
-    """Return the labelled training and validation images as training takes them."""
-    targets, held = inputs.manifest.targets, inputs.rows("val", labelled=True)
+def _labelled_data(inputs: Inputs, labelled: LabelBudget) -> LabelledImages:
+    """Return the images as training takes them; the labels of others than the budget's are not passed on."""
+    manifest, images = inputs.manifest, inputs.images
+    both = np.concatenate([labelled.train, labelled.validation])
     return LabelledImages(
-        train=StoredImages(inputs.images, train, targets=targets),
-        validation=StoredImages(inputs.images, held, targets=targets),
-        task=inputs.manifest.task,
+        train=StoredImages(images, labelled.train, targets=manifest.targets),
+        validation=StoredImages(images, labelled.validation, targets=manifest.targets),
+        sample=StoredImages(images, labelled.sample),
+        codes=group_codes(manifest.groups, count=len(manifest))[both],
+        task=manifest.task,
     )
 
 
@@ -134,14 +136,15 @@ def _save_branch(folder: Path, name: BranchName, tuned: TunedBranch) -> None:
     plot_fine_tuning(pd.DataFrame(tuned.rows), folder / "plots" / f"{name}.png")
 
 
-def _mean_thresholds(tuned: dict[BranchName, TunedBranch], data: LabelledImages) -> list[float] | None:
+def _mean_thresholds(tuned: dict[BranchName, TunedBranch], *, task: Task) -> list[float] | None:
     """Choose the thresholds of the branches' mean probabilities; None for multi-class sets."""
-    mean = np.mean([branch.validation for branch in tuned.values()], axis=0)
-    return choose_thresholds(mean, data.validation.labels, task=data.task)
+    branches = list(tuned.values())
+    mean = np.mean([branch.held for branch in branches], axis=0)
+    return choose_thresholds(mean, branches[0].held_labels, task=task)
 
 
 def _summary(
-    config: FinetuneConfig, pretraining: PretrainConfig, *, plan: Plan, inputs: Inputs, train: NDArray[np.int64]
+    config: FinetuneConfig, pretraining: PretrainConfig, *, plan: Plan, inputs: Inputs, labelled: LabelBudget
 ) -> dict[str, Any]:
     """Sum up the run but for its branches."""
     manifest = inputs.manifest
@@ -157,9 +160,9 @@ def _summary(
         "task": manifest.task,
         "classes": list(manifest.classes),
         "label_fraction": config.label_fraction,
-        "n_labels": len(train),
-        "labels_per_class": _count(inputs, train),
-        "n_validation_labels": len(inputs.rows("val", labelled=True)),
+        "n_labels": len(labelled.train),
+        "labels_per_class": labels_per_class(inputs, labelled.train),
+        "n_validation_labels": len(labelled.validation),
         "splits": plan.counts(),
         "splits_source": plan.source,
         "leakage": list(plan.leaks),
@@ -167,56 +170,6 @@ def _summary(
         "corrupt_image_names": inputs.unreadable,
         "head": config.head,
     }
-
-
-def _labelled_images(
-    config: FinetuneConfig, pretraining: PretrainConfig, plan: Plan
-) -> tuple[Inputs, NDArray[np.int64]]:
-    """Choose the labelled training images, and decode them and the labelled validation images."""
-    manifest = plan.manifest
-    require_training_images(manifest, plan.splits)
-    labelled = np.flatnonzero((plan.splits == "train") & manifest.labelled)
-    validation = np.flatnonzero((plan.splits == "val") & manifest.labelled)
-    if not len(validation):
-        raise DataError(
-            f"{config.labels} has no labelled validation image", "Label some images of the split 'val'."
-        )
-    subset = label_subset(
-        manifest.targets,
-        candidates=labelled,
-        fraction=config.label_fraction,
-        groups=manifest.groups,
-        seed=config.seed,
-    )
-    inputs = decode(
-        plan,
-        np.sort(np.concatenate([subset, validation])),
-        image_size=pretraining.image_size,
-        in_chans=pretraining.in_chans,
-        purpose="fine-tuning",
-        cache=config.cache,
-    )
-    train = inputs.rows("train")
-    missing = [name for name, count in _count(inputs, train).items() if not count]
-    if missing:
-        raise DataError(
-            f"Class {missing[0]!r} has no readable training image at label fraction {config.label_fraction:g}",
-            "Fix its images, label more, or use a larger fraction.",
-        )
-    log.info(
-        "Fine-tuning on %d of %d labelled training images (%g%%): %s; %d labelled validation images.",
-        len(train),
-        len(labelled),
-        100 * config.label_fraction,
-        ", ".join(f"{name} {count}" for name, count in _count(inputs, train).items()),
-        len(inputs.rows("val", labelled=True)),
-    )
-    return inputs, train
-
-
-def _count(inputs: Inputs, rows: NDArray[np.int64]) -> dict[str, int]:
-    counts = inputs.manifest.targets[rows].sum(axis=0)
-    return {name: int(count) for name, count in zip(inputs.manifest.classes, counts, strict=True)}
 
 
 def _starting_branch(config: FinetuneConfig, pretraining: PretrainConfig, name: BranchName) -> Branch:
