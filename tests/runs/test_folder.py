@@ -72,3 +72,8 @@ def test_branches_are_found_with_the_cnn_first(tmp_path: Path) -> None:
 def test_metrics_are_one_row_per_epoch(tmp_path: Path) -> None:
     write_metrics(tmp_path / "metrics.csv", [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
     assert (tmp_path / "metrics.csv").read_text() == "epoch,loss\n1,0.5\n2,0.25\n"
+
+
+def test_a_run_that_is_not_there_is_not_called_unfinished(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"nowhere does not exist\. Make it with cass finetune"):
+        read_summary(tmp_path / "nowhere", written_by="cass finetune")

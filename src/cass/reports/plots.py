@@ -232,10 +232,10 @@ def confusion_figure(report: ClassificationReport) -> Any:
 
 
 def _draw_counts(axis: Any, counts: NDArray[np.int64], shares: NDArray[np.float64]) -> None:
-    """Colour a table of counts by shares, and write both into its cells."""
+    """Colour a table of counts by shares, and write both into the cells that are not empty."""
     axis.grid(visible=False)
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for row, column in np.ndindex(*counts.shape):
+    for row, column in np.argwhere(counts > 0).tolist():
         axis.text(
             column,
             row,

@@ -188,6 +188,8 @@ def read_summary(run: Path, *, written_by: str) -> dict[str, Any]:
     try:
         summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
+        if not run.exists():
+            raise OutputError(f"{run} does not exist", f"Make it with {written_by}, or check the path.") from None
         raise OutputError(
             f"{run} holds no finished run (no {SUMMARY})", f"Finish it first: {written_by} --resume."
         ) from None
