@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from cass.logs import LOGGER, is_quiet, is_verbose, set_up_logging
+from cass.logs import LOGGER, is_quiet, is_verbose, set_up_logging, without_repeats
 from cass.progress import ImageProgress
 
 
@@ -33,3 +33,13 @@ def test_quiet_hides_progress(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         with ImageProgress("Reading", total=2) as progress:
             progress.advance(1)
         assert capsys.readouterr().err.count("Reading: 1/2") == lines
+
+
+def test_several_steps_say_a_thing_once() -> None:
+    stream = io.StringIO()
+    set_up_logging(stream)
+    with without_repeats():
+        for count in (3, 3, 4):
+            LOGGER.warning("%d images", count)
+    LOGGER.warning("3 images")
+    assert stream.getvalue().splitlines() == ["3 images", "4 images", "3 images"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 LOGGER = logging.getLogger("cass")
@@ -35,3 +37,24 @@ def is_quiet() -> bool:
 def is_verbose() -> bool:
     """Tell whether details are asked for."""
     return LOGGER.level == logging.DEBUG
+
+
+@contextmanager
+def without_repeats() -> Iterator[None]:
+    """Show each message once, while several steps work on the same data set."""
+    seen: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        fresh = text not in seen
+        seen.add(text)
+        return fresh
+
+    handlers = list(LOGGER.handlers)
+    for handler in handlers:
+        handler.addFilter(is_new)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(is_new)

@@ -36,7 +36,7 @@ class ResultRow:
         branch: ``cnn``, ``transformer`` or ``mean of both``.
         start: ``cass pretraining`` or ``no pretraining``.
         label_fraction: Share of the labels it was fine-tuned on, in (0, 1].
-        n_labels: Number of those labels.
+        n_labels: Number of those labels, of training and validation images.
         metrics: Metrics by name, in [0, 1].
         draws: (R,) of each metric by name, in the same R bootstrap resamples for every row.
     """

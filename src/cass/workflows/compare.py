@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from cass.config.pretrain import PretrainConfig
 from cass.config.shared import job_settings
 from cass.data.manifest.manifest import Manifest
 from cass.files import write_json, write_text
+from cass.logs import without_repeats
 from cass.reports.advice import advice
 from cass.reports.lines import duration
 from cass.reports.tables import WITH, WITHOUT, Cells, ResultRow, comparison, gains
@@ -97,26 +99,33 @@ def run_compare(config: CompareConfig, resolved: Manifest | None = None) -> Comp
     if not (config.out / SUMMARY).is_file():
         config.out.mkdir(parents=True, exist_ok=True)
         write_start(config.out, config)
-    pretraining = _pretrain(config)
-    rows: list[ResultRow] = []
-    for fraction in sorted(config.label_fractions):
-        for without in STARTS:
-            evaluation = _finetune_and_evaluate(config, pretraining, fraction=fraction, without=without)
-            for branch, report in evaluation.reports.items():
-                rows.append(
-                    ResultRow(
-                        branch=branch,
-                        start=STARTS[without],
-                        label_fraction=fraction,
-                        n_labels=evaluation.summary["n_labels"],
-                        metrics=report.metrics,
-                        draws=report.draws,
-                    )
-                )
+    with without_repeats():  # what one step says of the data set holds for the others
+        pretraining = _pretrain(config)
+        rows = _compared_rows(config, pretraining)
     said = advice(rows, collapsed=pretraining.collapsed)
     result = CompareResult(config.out, pretraining, rows, said, manifest.generated)
     _write(result)
     return result
+
+
+def _compared_rows(config: CompareConfig, pretraining: PretrainResult) -> list[ResultRow]:
+    """Fine-tune and evaluate at every label fraction from every start."""
+    rows: list[ResultRow] = []
+    for fraction, without in product(sorted(config.label_fractions), STARTS):
+        evaluation = _finetune_and_evaluate(config, pretraining, fraction=fraction, without=without)
+        labels = evaluation.summary["n_labels"] + evaluation.summary["n_validation_labels"]
+        rows += [
+            ResultRow(
+                branch=branch,
+                start=STARTS[without],
+                label_fraction=fraction,
+                n_labels=labels,
+                metrics=report.metrics,
+                draws=report.draws,
+            )
+            for branch, report in evaluation.reports.items()
+        ]
+    return rows
 
 
 def forecast_compare(config: CompareConfig, resolved: Manifest) -> Iterator[str]:
