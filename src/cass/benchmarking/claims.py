@@ -1,4 +1,4 @@
-"""What ``cass benchmark`` may claim: paired differences over seeds, corrected for their number, in words."""
+"""What ``cass benchmark`` may claim: differences paired by seed and test image, with verdicts, in words."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Claim:
     """A tested difference.
 
     Attributes:
-        level: ``overall``, ``fraction`` or ``cell``.
+        level: One of :data:`LEVELS`.
         setting: Network, fine-tuning, batch size and epochs.
         rival: What the claimed method is compared with.
         where: Data set, branch and label fraction, as far as the level tells them apart.

@@ -131,7 +131,7 @@ def tune_branch(
     head: Any = branch.head
     fold_temperature(head, temperature.value)
     held = probabilities(logits / temperature.value, task=data.task).numpy()
-    _announce(name, chosen, temperature, epochs=len(rows) - 1)
+    _announce(name, chosen, temperature, epochs=len(rows) - 1, held="held-out" if start.pooled else "validation")
     summary = _probe_summary(start) | {
         "best_epoch": chosen["epoch"],
         "epochs": len(rows) - 1,
@@ -252,7 +252,7 @@ def _balance_summary(start: _Probed) -> dict[str, Any]:
     return {"balance": balance.kind, "class_weights": weights}
 
 
-def _announce(name: str, chosen: dict[str, Any], temperature: Temperature, *, epochs: int) -> None:
+def _announce(name: str, chosen: dict[str, Any], temperature: Temperature, *, epochs: int, held: str) -> None:
     """Log which epoch is kept, and how it was calibrated."""
     kept = f"best epoch {chosen['epoch']} of {epochs}"
     if chosen["epoch"] == PROBE:
@@ -261,9 +261,9 @@ def _announce(name: str, chosen: dict[str, Any], temperature: Temperature, *, ep
         scaled = f"no temperature ({temperature.note})"
     else:
         errors = f"{temperature.ece_before:.3f} -> {temperature.ece_after:.3f}"
-        scaled = f"temperature {temperature.value:.2f} (validation calibration error {errors})"
+        scaled = f"temperature {temperature.value:.2f} ({held} calibration error {errors})"
     accuracy = chosen["val/balanced_accuracy"]
-    log.info("%s: %s, validation balanced accuracy %.3f; %s.", name, kept, accuracy, scaled)
+    log.info("%s: %s, %s balanced accuracy %.3f; %s.", name, kept, held, accuracy, scaled)
 
 
 def _finite_or_none(value: float) -> float | None:
