@@ -204,6 +204,15 @@ def test_folds_hold_every_image_out_once_and_divide_no_group(task: str) -> None:
     np.testing.assert_allclose(alone.held, alone.logits(x[30:]), atol=1e-6)
 
 
+@pytest.mark.parametrize("each", [2, 3, 4])
+def test_folds_of_very_few_labels(each: int) -> None:
+    x, y = blobs(4 * each, width=30, classes=4)
+    given = {"validation": x[:4], "validation_targets": y[:4], "task": "multiclass"}
+    probe = fit_probe(x[4:], y[4:], codes=np.arange(4 * each), pooled=True, **given)
+    assert np.isfinite(probe.weight).all()
+    assert len(probe.held) == len(probe.held_rows) == 4 * each
+
+
 def test_labels_of_noise_are_predicted_at_chance_by_folds() -> None:
     rng = np.random.default_rng(1)
     x, kinds = rng.normal(size=(60, 300)), rng.integers(0, 2, 60)

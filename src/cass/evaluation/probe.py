@@ -213,6 +213,8 @@ def _probe_folds(labels: NDArray[np.uint8], codes: NDArray[np.int64], *, task: T
     from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
     count = min(FOLDS, len(np.unique(codes)))
+    if task == "multiclass":  # scikit-learn refuses more folds than the largest class has images
+        count = min(count, int(labels.sum(axis=0).max()))
     if count < 2:
         return []
     kind = GroupKFold if task == "multilabel" else StratifiedGroupKFold
