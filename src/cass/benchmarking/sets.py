@@ -35,7 +35,7 @@ class DataSet:
         generated: Whether the images were drawn by cass.
         origin: Where the images come from; sets of one origin count as one.
         root: Folder that image names are relative to.
-        units: By full path of an image, what a resample of the test images draws: its group, or the image.
+        units: Resampling unit (the group) of each grouped image, by its full path.
         table: Text of the CSV to write to ``source``, where only a part is taken.
     """
 
@@ -49,7 +49,7 @@ class DataSet:
     table: str | None = None
 
     def unit(self, image: str) -> str:
-        """Return what a resample draws with an image, named as in the predictions."""
+        """Return the resampling unit of an image: its group, or the image itself if it has none."""
         path = os.path.normpath(os.path.join(self.root, image))
         return self.units.get(path, path)
 
