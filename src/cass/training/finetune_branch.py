@@ -39,7 +39,7 @@ PROBE = 0
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """What a branch is fine-tuned on.
+    """What a branch is fine-tuned on: rows of one store of decoded images.
 
     Attributes:
         train: N training images with their labels.
@@ -177,7 +177,9 @@ def _probe_branch(
     started = time.monotonic()
     device = torch_device(config)
     parts = (data.train, data.validation, data.sample)
-    embeddings, held, sample = (embed_finite(branch, part, device=device) for part in parts)
+    rows = np.unique(np.concatenate([part.rows for part in parts]))  # the sample holds most of the others
+    seen = embed_finite(branch, StoredImages(data.train.images, rows), device=device)
+    embeddings, held, sample = (seen[np.searchsorted(rows, part.rows)] for part in parts)
     folds = len(held) < FEW_VALIDATION
     pooled = folds and config.head == "linear"
     probe = fit_probe(
