@@ -65,6 +65,15 @@ def test_every_combination_is_there_and_what_is_alike_is_one_cell(place: Path) -
     assert all(cell.config.seed == tuning.settings["seed"] for cell in starts for tuning in cell.tunings.values())
 
 
+def test_epochs_are_scaled_by_set_and_method(place: Path) -> None:
+    whole = cells(place, data={"scans": {"source": "scans/labels.csv", "epochs_scale": 2.0}})
+    assert {(cell.method, cell.config.epochs) for cell in whole.cells.values() if cell.pretraining} == {
+        ("cass", 8),
+        ("wide", 4),
+    }
+    assert {point.place.epochs for point in whole.points} == {4}  # sets of different sizes stay comparable
+
+
 def test_grids_take_parts_and_share_cells(place: Path) -> None:
     grids = {
         "main": {"batch_sizes": [8]},

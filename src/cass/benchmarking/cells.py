@@ -255,7 +255,8 @@ def _settle(
         given |= part.settings()
     own: dict[str, Any] = {}
     if entry.pretraining:
-        own = {"batch_size": batch_size, "epochs": entry.epochs or max(1, round(entry.epochs_scale * epochs))}
+        scale = entry.epochs_scale * spec.data[data].epochs_scale
+        own = {"batch_size": batch_size, "epochs": entry.epochs or max(1, round(scale * epochs))}
         given["method"] = _method(method, entry)
     else:
         given = {key: value for key, value in given.items() if key in _START}

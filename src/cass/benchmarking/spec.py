@@ -56,6 +56,9 @@ class DataEntry(Entry):
         description="Ignore the given splits and draw new ones for each seed, so that intervals over seeds "
         "include the sampling of test images; for sets with few test images.",
     )
+    epochs_scale: float = Field(
+        1.0, gt=0, description="Factor on the epochs, so that sets of different sizes get about as many steps."
+    )
     finetune: dict[str, Any] = Field(
         default_factory=dict, description="Fine-tuning settings for this set, such as {views: microscopy}."
     )
