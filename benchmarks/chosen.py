@@ -29,7 +29,7 @@ def main() -> None:
     trials = {name: name.partition("-")[0] for name in spec.methods if name in scores and name != "none"}
     for method in dict.fromkeys(trials.values()):
         own = scores[[name for name in trials if trials[name] == method]].sort_values(ascending=False)
-        settings = {key: value for key, value in spec.methods[own.index[0]].settings().items()}
+        settings = spec.methods[own.index[0]].settings()
         print(f"{method}: " + ", ".join(f"{name.partition('-')[2]} {value:.1f}" for name, value in own.items()))
         print(f"  {{lr: {settings['lr']:g}, batch_norm: {settings.get('batch_norm', 'frozen')}}}")
 
