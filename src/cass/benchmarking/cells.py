@@ -168,7 +168,7 @@ def expand(spec: BenchmarkSpec, *, folder: Path, out: Path) -> Benchmark:
     for grid in spec.grids.values():  # a wrong word is found before a data set is read
         for place in _places(spec, grid):
             _check_tuning(spec, place, settle(*_start_of(place)).config)
-    used = {name for grid in spec.grids.values() for name in _cell_names(grid.data, spec.data)}
+    used = {name for grid in spec.grids.values() for name in grid.data or tuple(spec.data)}
     sets = {
         name: read_set(name, entry, folder=folder, out=out) for name, entry in spec.data.items() if name in used
     }
@@ -198,12 +198,12 @@ def _places(spec: BenchmarkSpec, grid: Grid) -> Iterator[Place]:
     """Yield every place of a grid; seeds come first, so that a benchmark stopped early has some of everything."""
     axes = itertools.product(
         grid.seeds or spec.seeds,
-        _cell_names(grid.data, spec.data),
-        _cell_names(grid.networks, spec.networks),
-        _cell_names(grid.methods, spec.methods),
+        grid.data or tuple(spec.data),
+        grid.networks or tuple(spec.networks),
+        grid.methods or tuple(spec.methods),
         grid.batch_sizes or spec.batch_sizes,
         grid.epochs or spec.epochs,
-        _cell_names(grid.tuning, spec.tuning),
+        grid.tuning or tuple(spec.tuning),
         grid.label_fractions or spec.label_fractions,
     )
     for seed, data, network, method, batch_size, epochs, protocol, fraction in axes:
@@ -212,10 +212,6 @@ def _places(spec: BenchmarkSpec, grid: Grid) -> Iterator[Place]:
 
 def _in_order(branches: set[ResultBranch]) -> tuple[ResultBranch, ...]:
     return tuple(name for name in get_args(ResultBranch) if name in branches)
-
-
-def _cell_names(chosen: tuple[str, ...] | None, there: dict[str, Any]) -> tuple[str, ...]:
-    return chosen or tuple(there)
 
 
 @dataclass(frozen=True)
@@ -255,8 +251,8 @@ def _settle(
         given |= part.settings()
     own: dict[str, Any] = {}
     if entry.pretraining:
-        scale = entry.epochs_scale * spec.data[data].epochs_scale
-        own = {"batch_size": batch_size, "epochs": entry.epochs or max(1, round(scale * epochs))}
+        scaled = max(1, round(entry.epochs_scale * spec.data[data].epochs_scale * epochs))
+        own = {"batch_size": batch_size, "epochs": entry.epochs or scaled}
         given["method"] = _method(method, entry)
     else:
         given = {key: value for key, value in given.items() if key in _START}
