@@ -38,7 +38,7 @@ def probe_of(
 
 def scaler(probe: Probe, sample: np.ndarray):
     """Return the function that scales embeddings as a probe does."""
-    _, centre, scale = next(each for each in scalings(sample) if each.name == probe.scaling)
+    _, centre, scale = next(each for each in scalings(sample) if each.name == probe.scaling.name)
     return lambda values: (values.astype(np.float64) - centre) / scale
 
 
@@ -185,7 +185,7 @@ def test_the_scaling_that_predicts_better_is_chosen() -> None:
         if expected == "standardised":
             x = np.concatenate([weight * np.repeat(signal, 100, axis=1), noise], axis=1)
         found = fit_probe(x[:30], y[:30], validation=x[30:], validation_targets=y[30:], task="multiclass")
-        assert found.scaling == expected
+        assert found.scaling.name == expected
 
 
 @pytest.mark.parametrize("task", ["multiclass", "multilabel"])
@@ -199,7 +199,7 @@ def test_folds_hold_every_image_out_once_and_divide_no_group(task: str) -> None:
     loss = log_loss(probe.held, y[probe.held_rows], task=task)
     assert loss == pytest.approx(probe.losses[probe.penalty])
     alone = fit_probe(x[:30], y[:30], **given)  # the same choice, fitted to the training images alone
-    assert (alone.penalty, alone.scaling) == (probe.penalty, probe.scaling)
+    assert (alone.penalty, alone.scaling.name) == (probe.penalty, probe.scaling.name)
     assert alone.held_rows.tolist() == list(range(30, 40))
     np.testing.assert_allclose(alone.held, alone.logits(x[30:]), atol=1e-6)
 

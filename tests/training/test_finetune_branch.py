@@ -12,7 +12,10 @@ from cass.data.store.dataset import StoredImages
 from cass.data.store.store import ImageStore
 from cass.evaluation.probabilities import probabilities
 from cass.models.backbones import BackboneSpec, build_branch
-from cass.training.finetune_branch import LabelledImages, choose_thresholds, tune_branch
+from cass.training.balance import choose_balance
+from cass.training.finetune_branch import choose_thresholds, tune_branch
+from cass.training.labelled import LabelledImages
+from cass.training.probing import probe_branch
 
 KINDS = np.arange(24) % 2
 LABELS = np.eye(2, dtype=np.uint8)[KINDS]
@@ -35,8 +38,12 @@ def test_the_best_of_probe_and_epochs_is_returned_calibrated(
     branch = build_branch(BackboneSpec("test_resnet", image_size=32), seed=0)
     images = data()
     monkeypatch.setattr(logging.getLogger("cass"), "propagate", True)
+    balance = choose_balance(config, images.train.labels, task="multiclass")
     with caplog.at_level(logging.INFO, logger="cass"):
-        tuned = tune_branch(config, branch, "cnn", data=images, fresh=False, work=tmp_path)
+        probed = probe_branch(config, branch, data=images, balance=balance)
+        tuned = tune_branch(
+            config, probed, "cnn", data=images, balance=balance, pseudo=None, fresh=False, work=tmp_path
+        )
     assert [row["epoch"] for row in tuned.rows] == ([0] if head == "linear" else [0, 1, 2])
     assert tuned.summary["val_loss"] == min(row["val/loss"] for row in tuned.rows)
     assert tuned.summary["val_balanced_accuracy"] == 1.0

@@ -9,8 +9,10 @@ from cass.config.finetune import TuneSettings
 from cass.data.store.dataset import EpochBatches, StoredImages
 from cass.data.store.store import ImageStore
 from cass.models.backbones import BackboneSpec, build_branch
+from cass.training.balance import Balance, choose_balance
 from cass.training.engine import fit
-from cass.training.finetune_module import Balance, FinetuneModule, choose_balance, passes_per_epoch
+from cass.training.finetune_module import FinetuneModule, passes_per_epoch
+from cass.training.labelled import PseudoLabels
 from cass.training.run_progress import RunProgress
 from cass.transforms.recipes import RECIPES
 from cass.transforms.views import build_views
@@ -20,7 +22,12 @@ TARGETS = np.eye(2, dtype=np.uint8)[KINDS]
 
 
 def module_of(
-    *, network: str = "test_resnet", fresh: bool = False, balance: Balance | None = None, **settings: object
+    *,
+    network: str = "test_resnet",
+    fresh: bool = False,
+    balance: Balance | None = None,
+    pseudo: PseudoLabels | None = None,
+    **settings: object,
 ) -> FinetuneModule:
     tuning = TuneSettings(**{"device": "cpu", "epochs": 1, "batch_size": 4, "min_steps": 1, "lr": 0.01} | settings)
     pixels = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
@@ -36,6 +43,7 @@ def module_of(
         images=images,
         validation=images,
         make_views=build_views(RECIPES["paper"]),
+        pseudo=pseudo,
         fresh=fresh,
     )
 
@@ -185,3 +193,21 @@ def test_validation_loss_is_the_log_loss_at_the_best_temperature() -> None:
     # Too few images for a temperature: the log loss as it is.
     few = float(nn.functional.cross_entropy(logits[:12], targets[:12].argmax(dim=1)))
     assert module.measure(logits[:12], targets[:12])["loss"] == pytest.approx(few, rel=1e-5)
+
+
+def test_pseudo_labels_are_learned_beside_the_labels_and_repeat(tmp_path) -> None:
+    """Black images have no label but the other branch's opinion, which decides what they become."""
+    black = StoredImages(
+        ImageStore(array=np.zeros((12, 32, 32, 3), np.uint8), unreadable={}),
+        range(12),
+        targets=np.tile(np.float32([0.1, 0.9]), (12, 1)),
+    )
+    image = torch.zeros(1, 3, 32, 32)
+    found = []
+    for number, pseudo in enumerate((PseudoLabels(black, np.ones((12, 2), np.float32)),) * 2 + (None,)):
+        module = module_of(pseudo=pseudo, epochs=4, balance=Balance("none", None, None))
+        train(module, tmp_path / str(number))
+        with torch.no_grad():
+            found.append(module.branch.eval()(image).softmax(dim=1)[0, 1].item())
+    assert found[0] == found[1]
+    assert found[0] > max(0.6, found[2] + 0.1)

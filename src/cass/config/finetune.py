@@ -32,6 +32,12 @@ class TuneSettings(TrainSettings):
         "seconds; training settings (views, epochs, min-steps, patience, batch-size, lr and so on) "
         "have no effect. full: the linear probe, then fine-tuning of the whole network from there.",
     )
+    unlabelled: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Use of the unlabelled training images: both branches label them for each other "
+        "(pseudo-labels). auto: unless held-out labels show that this does not help; on: always; off: use the "
+        "labels alone.",
+    )
     loss: Literal["focal", "cross_entropy", "bce"] = Field(
         "focal", description="Training loss; on multi-label sets, focal and bce use sigmoids."
     )

@@ -25,10 +25,21 @@ class LogisticFits:
         targets: (N, K) of 0 and 1.
         weights: (K,) positive weights, as in :func:`cass.evaluation.probe.fit_probe`.
         task: Multi-class or multi-label.
+        shares: (N, K) factors on the weights, 0 or more; multi-class: the same for all classes of an image.
+            None: 1 everywhere.
     """
 
-    def __init__(self, features: Floats, targets: NDArray[np.uint8], weights: Floats, task: Task) -> None:
+    def __init__(
+        self,
+        features: Floats,
+        targets: NDArray[np.uint8],
+        weights: Floats,
+        task: Task,
+        *,
+        shares: Floats | None = None,
+    ) -> None:
         self.features, self.targets, self.weights, self.task = features, targets, weights, task
+        self.shares = np.ones(targets.shape) if shares is None else shares
         self._models: dict[int, Any] = {}
 
     def at(self, penalty: float) -> tuple[Floats, Floats]:
@@ -39,10 +50,11 @@ class LogisticFits:
         return self._classes(penalty)
 
     def _one_label(self, index: int, penalty: float) -> tuple[Floats, float]:
-        truth = self.targets[:, index]
-        if truth.min() == truth.max():
-            return np.zeros(self.features.shape[1]), UNSEEN_LOGIT if truth[0] else -UNSEEN_LOGIT
-        model = self._fit(index, truth, np.where(truth > 0, self.weights[index], 1.0), penalty)
+        truth, share = self.targets[:, index], self.shares[:, index]
+        counted = truth[share > 0]
+        if counted.min() == counted.max():
+            return np.zeros(self.features.shape[1]), UNSEEN_LOGIT if counted[0] else -UNSEEN_LOGIT
+        model = self._fit(index, truth, np.where(truth > 0, self.weights[index], 1.0) * share, penalty)
         return model.coef_[0].copy(), float(model.intercept_[0])
 
     def _classes(self, penalty: float) -> tuple[Floats, Floats]:
@@ -52,7 +64,7 @@ class LogisticFits:
         bias = np.full(self.targets.shape[1], -UNSEEN_LOGIT)
         bias[seen] = 0.0
         if len(seen) > 1:
-            model = self._fit(0, classes, self.weights[classes], penalty)
+            model = self._fit(0, classes, self.weights[classes] * self.shares[:, 0], penalty)
             # Two classes come as one row, the log odds of the second.
             rows = model.coef_ if len(seen) > 2 else np.concatenate([-model.coef_, model.coef_]) / 2
             steps = model.intercept_ if len(seen) > 2 else np.array([-0.5, 0.5]) * model.intercept_[0]

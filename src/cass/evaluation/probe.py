@@ -30,35 +30,6 @@ RISES = 2
 NO_SPREAD = 1e-6
 
 
-@dataclass(frozen=True)
-class Probe:
-    """A linear classifier of raw embeddings: ``logits = embeddings @ weight.T + bias``.
-
-    Attributes:
-        weight: (K, D) float64.
-        bias: (K,) float64.
-        scaling: The chosen scaling of the embeddings.
-        penalty: The chosen strength of the penalty.
-        losses: Held-out loss by strength, for those that were tried with that scaling; empty where nothing was
-            held out.
-        held: (H, K) logits of images by fits that did not see them.
-        held_rows: (H,) rows of these images among the training and validation images, in this order.
-    """
-
-    weight: Floats
-    bias: Floats
-    scaling: str
-    penalty: float
-    losses: dict[float, float]
-    held: Floats
-    held_rows: NDArray[np.int64]
-
-    def logits(self, embeddings: NDArray[np.floating]) -> Floats:
-        """Map embeddings (N, D) to logits (N, K)."""
-        result: Floats = np.asarray(embeddings, dtype=np.float64) @ self.weight.T + self.bias
-        return result
-
-
 class Scaling(NamedTuple):
     """How embeddings are centred and scaled: ``(embeddings - centre) / scale``.
 
@@ -73,7 +44,36 @@ class Scaling(NamedTuple):
     scale: Floats
 
 
-class _Split(NamedTuple):
+@dataclass(frozen=True)
+class Probe:
+    """A linear classifier of raw embeddings: ``logits = embeddings @ weight.T + bias``.
+
+    Attributes:
+        weight: (K, D) float64.
+        bias: (K,) float64.
+        scaling: The chosen centre and scale of the embeddings.
+        penalty: The chosen strength of the penalty.
+        losses: Held-out loss by strength, for those that were tried with that scaling; empty where nothing was
+            held out.
+        held: (H, K) logits of images by fits that did not see them.
+        held_rows: (H,) rows of these images among the training and validation images, in this order.
+    """
+
+    weight: Floats
+    bias: Floats
+    scaling: Scaling
+    penalty: float
+    losses: dict[float, float]
+    held: Floats
+    held_rows: NDArray[np.int64]
+
+    def logits(self, embeddings: NDArray[np.floating]) -> Floats:
+        """Map embeddings (N, D) to logits (N, K)."""
+        result: Floats = np.asarray(embeddings, dtype=np.float64) @ self.weight.T + self.bias
+        return result
+
+
+class Split(NamedTuple):
     """Rows that a fit sees, and rows that it is judged by."""
 
     seen: NDArray[np.int64]
@@ -151,7 +151,7 @@ def fit_probe(
     labels, pooled = np.concatenate([targets, validation_targets]), pooled and codes is not None
     counted = np.ones(targets.shape[1]) if weights is None else np.asarray(weights, dtype=np.float64)
     train, held = np.arange(len(raw)), np.arange(len(raw), len(pool))
-    splits = [_Split(train, held)] if codes is None else _probe_folds(labels, codes, task=task)
+    splits = [Split(train, held)] if codes is None else probe_folds(labels, codes, task=task)
     scaled_by = raw if sample is None else sample
     # The products are small: threads that wait for each other cost more than they give.
     with threadpool_limits(1, user_api="blas"):
@@ -165,13 +165,13 @@ def fit_probe(
     if not pooled:
         choice = choice._replace(held=features[held] @ coefficients.T + bias, held_rows=held)
     weight, bias = chosen.folded(coefficients, bias)
-    return Probe(weight, bias, chosen.scaling.name, choice.penalty, choice.losses, choice.held, choice.held_rows)
+    return Probe(weight, bias, chosen.scaling, choice.penalty, choice.losses, choice.held, choice.held_rows)
 
 
 def _choose_scaling(
     pool: Floats,
     labels: NDArray[np.uint8],
-    splits: Sequence[_Split],
+    splits: Sequence[Split],
     weights: Floats,
     task: Task,
     *,
@@ -208,8 +208,37 @@ def scalings(sample: NDArray[np.floating]) -> tuple[Scaling, Scaling]:
     )
 
 
-def _probe_folds(labels: NDArray[np.uint8], codes: NDArray[np.int64], *, task: Task) -> list[_Split]:
-    """Divide images into up to five folds that divide no group, stratified by class where there is one each."""
+def same_priors(weights: Floats, labels: NDArray[np.uint8], split: Split, *, task: Task) -> Floats:
+    """Adapt class weights to the images that a split leaves, so that classes count as much as among all images.
+
+    Args:
+        weights: (K,) class weights.
+        labels: (N, K) of 0 and 1.
+        split: What is seen and what is held out.
+        task: Multi-class or multi-label.
+
+    Returns:
+        (K,) weights. Folds that divide no group hold out classes unevenly: without this, a fold would predict
+        most what was held out least.
+    """
+    whole, seen = labels.mean(axis=0), labels[split.seen].mean(axis=0)
+    if task == "multilabel":
+        whole, seen = (part / np.maximum(1 - part, 1 / len(labels)) for part in (whole, seen))
+    adapted: Floats = weights * np.where(seen > 0, whole / np.where(seen > 0, seen, 1.0), 1.0)
+    return adapted
+
+
+def probe_folds(labels: NDArray[np.uint8], codes: NDArray[np.int64], *, task: Task) -> list[Split]:
+    """Divide images into folds that divide no group, stratified by class where there is one each.
+
+    Args:
+        labels: (N, K) of 0 and 1.
+        codes: (N,) group codes.
+        task: Multi-class or multi-label.
+
+    Returns:
+        Up to five folds; none where the images cannot be divided.
+    """
     from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
     count = min(FOLDS, len(np.unique(codes)))
@@ -220,7 +249,7 @@ def _probe_folds(labels: NDArray[np.uint8], codes: NDArray[np.int64], *, task: T
     kind = GroupKFold if task == "multilabel" else StratifiedGroupKFold
     folds = kind(count, shuffle=True, random_state=0)
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # of classes with fewer images than folds
-        return [_Split(*split) for split in folds.split(labels, labels.argmax(axis=1), groups=codes)]
+        return [Split(*split) for split in folds.split(labels, labels.argmax(axis=1), groups=codes)]
 
 
 def _reduce(features: Floats) -> tuple[Floats, Floats | None]:
@@ -238,7 +267,7 @@ def _reduce(features: Floats) -> tuple[Floats, Floats | None]:
 def _choose_penalty(
     features: Floats,
     labels: NDArray[np.uint8],
-    splits: Sequence[_Split],
+    splits: Sequence[Split],
     weights: Floats,
     task: Task,
     *,
@@ -247,15 +276,19 @@ def _choose_penalty(
     """Try strengths from the strongest down on images held out."""
     if task == "multiclass":  # no classifier can be blamed for a class that it never saw
         splits = [
-            _Split(seen, held[(labels[held][:, labels[seen].any(axis=0)] > 0).any(axis=1)])
-            for seen, held in splits
+            Split(seen, held[(labels[held][:, labels[seen].any(axis=0)] > 0).any(axis=1)]) for seen, held in splits
         ]
     splits = [split for split in splits if len(split.held)]
     nothing = np.empty((0, labels.shape[1]))
     best = _Choice(np.inf, WITHOUT_VALIDATION, {}, nothing, np.empty(0, dtype=np.int64), None)
     if not splits:
         return best
-    fits = [LogisticFits(features[split.seen], labels[split.seen], weights, task) for split in splits]
+    fits = [
+        LogisticFits(
+            features[split.seen], labels[split.seen], same_priors(weights, labels, split, task=task), task
+        )
+        for split in splits
+    ]
     rows = np.concatenate([split.held for split in splits])
     since = 0
     for strength in FOLD_PENALTIES if several else PENALTIES:

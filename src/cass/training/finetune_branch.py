@@ -1,10 +1,9 @@
-"""Fine-tuning of one branch: probe, training from the probe, and what is chosen on validation images."""
+"""Fine-tuning of one branch: training from its linear probe, and what is chosen on validation images."""
 
 from __future__ import annotations
 
 import logging
 import math
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,15 @@ import torch
 from numpy.typing import NDArray
 
 from cass.config.finetune import TuneSettings
-from cass.data.store.dataset import StoredImages
 from cass.evaluation.calibration import Temperature, fit_temperature, fit_thresholds
 from cass.evaluation.probabilities import probabilities
-from cass.evaluation.probe import Probe, fit_probe
 from cass.hardware import torch_device
 from cass.models.backbones import Branch
+from cass.training.balance import Balance
 from cass.training.finetune_fit import train_from_probe
-from cass.training.finetune_module import FinetuneModule, choose_balance
-from cass.training.probing import fold_temperature, head_of
+from cass.training.finetune_module import FinetuneModule
+from cass.training.labelled import LabelledImages, PseudoLabels
+from cass.training.probing import ProbedBranch, fold_temperature, head_of
 from cass.training.stored_embeddings import embed_finite
 from cass.transforms.recipes import RECIPES, tuning_views
 from cass.transforms.views import build_views
@@ -30,31 +29,8 @@ from cass.types import BranchName, Task
 
 log = logging.getLogger("cass")
 
-FEW_VALIDATION = 100
-"""Validation images below which the probe's settings are chosen by cross-validation, on training images too."""
-
 PROBE = 0
 """Number of the epoch before the first step: the probe itself."""
-
-
-@dataclass(frozen=True)
-class LabelledImages:
-    """What a branch is fine-tuned on: rows of one store of decoded images.
-
-    Attributes:
-        train: N training images with their labels.
-        validation: M validation images with theirs.
-        sample: Training images, labelled or not, whose embeddings the probe is centred and scaled by; no label
-            of theirs is read.
-        codes: (N + M,) group codes of the training and validation images.
-        task: Multi-class or multi-label.
-    """
-
-    train: StoredImages
-    validation: StoredImages
-    sample: StoredImages
-    codes: NDArray[np.int64]
-    task: Task
 
 
 @dataclass(frozen=True)
@@ -77,38 +53,42 @@ class TunedBranch:
 
 
 @dataclass(frozen=True)
-class _Probed:
-    """A branch with its linear probe as head, before any training.
+class _Start:
+    """What training starts from.
 
     Attributes:
-        module: What training starts from.
-        probe: The probe.
-        row: Its row of the metrics.
+        module: The branch, with its linear probe as head.
+        row: The probe's row of the metrics.
         logits: (H, K) of labelled images that the probe was not fitted to.
         labels: (H, K) of 0 and 1.
-        folds: Whether its settings were chosen by cross-validation.
-        pooled: Whether it was fitted to the validation images too.
     """
 
     module: FinetuneModule
-    probe: Probe
     row: dict[str, Any]
     logits: torch.Tensor
     labels: NDArray[np.uint8]
-    folds: bool
-    pooled: bool
 
 
 def tune_branch(
-    config: TuneSettings, branch: Branch, name: BranchName, *, data: LabelledImages, fresh: bool, work: Path
+    config: TuneSettings,
+    probed: ProbedBranch,
+    name: BranchName,
+    *,
+    data: LabelledImages,
+    balance: Balance,
+    pseudo: PseudoLabels | None,
+    fresh: bool,
+    work: Path,
 ) -> TunedBranch:
     """Fine-tune one branch and keep its best epoch.
 
     Args:
         config: Settings of fine-tuning.
-        branch: The branch as pretraining left it; it is changed.
+        probed: The branch with its linear probe; it is changed.
         name: Its name.
         data: The labelled images.
+        balance: How classes of unequal size are treated.
+        pseudo: Images with pseudo-labels that training takes as well, or None.
         fresh: Whether its backbone was randomly initialised before any pretraining.
         work: Working folder of the branch, which a stopped run continues from.
 
@@ -116,11 +96,11 @@ def tune_branch(
         The branch and how it came about.
 
     Raises:
-        ModelError: The embeddings are not finite.
         Interrupted: The user stopped the run.
         CassError: Memory runs out.
     """
-    start = _probe_branch(config, branch, name, data=data, fresh=fresh)
+    branch = probed.branch
+    start = _start(config, probed, name, data=data, balance=balance, pseudo=pseudo, fresh=fresh)
     rows, logits = [start.row], start.logits
     if config.head == "full":
         rows += train_from_probe(config, start.module, name, probe_loss=start.row["val/loss"], work=work)
@@ -131,15 +111,15 @@ def tune_branch(
     head: Any = branch.head
     fold_temperature(head, temperature.value)
     held = probabilities(logits / temperature.value, task=data.task).numpy()
-    _announce(name, chosen, temperature, epochs=len(rows) - 1, held="held-out" if start.pooled else "validation")
-    summary = _probe_summary(start) | {
+    _announce(name, chosen, temperature, epochs=len(rows) - 1, held="held-out" if probed.pooled else "validation")
+    summary = _probe_summary(probed, start, data) | {
         "best_epoch": chosen["epoch"],
         "epochs": len(rows) - 1,
         "passes_per_epoch": start.module.passes,
         "seconds": round(sum(row["seconds"] for row in rows), 3),
         "val_loss": chosen["val/loss"],
         "val_balanced_accuracy": chosen["val/balanced_accuracy"],
-        **_balance_summary(start),
+        **_balance_summary(balance),
         "temperature": temperature.value,
         "temperature_note": temperature.note,
         "val_ece_before": _finite_or_none(temperature.ece_before),
@@ -166,33 +146,18 @@ def choose_thresholds(held: NDArray[np.float32], labels: NDArray[np.uint8], *, t
     return found
 
 
-def _probe_branch(
-    config: TuneSettings, branch: Branch, name: BranchName, *, data: LabelledImages, fresh: bool
-) -> _Probed:
-    """Fit a linear probe on the branch's embeddings and make it the branch's head."""
-    labels = data.train.labels
-    balance = choose_balance(config, labels, task=data.task)
-    if balance.kind != config.balance:
-        log.info("Labels that occur together cannot be drawn equally often: classes are weighted instead.")
-    started = time.monotonic()
-    device = torch_device(config)
-    parts = (data.train, data.validation, data.sample)
-    rows = np.unique(np.concatenate([part.rows for part in parts]))  # the sample holds most of the others
-    seen = embed_finite(branch, StoredImages(data.train.images, rows), device=device)
-    embeddings, held, sample = (seen[np.searchsorted(rows, part.rows)] for part in parts)
-    folds = len(held) < FEW_VALIDATION
-    pooled = folds and config.head == "linear"
-    probe = fit_probe(
-        embeddings,
-        labels,
-        validation=held,
-        validation_targets=data.validation.labels,
-        task=data.task,
-        weights=None if balance.weights is None else balance.weights.numpy().astype(np.float64),
-        sample=sample,
-        codes=data.codes if folds else None,
-        pooled=pooled,
-    )
+def _start(
+    config: TuneSettings,
+    probed: ProbedBranch,
+    name: BranchName,
+    *,
+    data: LabelledImages,
+    balance: Balance,
+    pseudo: PseudoLabels | None,
+    fresh: bool,
+) -> _Start:
+    """Make the probe the branch's head, and measure it as training measures each epoch."""
+    branch, probe = probed.branch, probed.probe
     branch.head = head_of(probe)
     module = FinetuneModule(
         branch,
@@ -202,25 +167,28 @@ def _probe_branch(
         images=data.train,
         validation=data.validation,
         make_views=build_views(RECIPES[config.views or tuning_views(None)]),
+        pseudo=pseudo,
         fresh=fresh,
     )
-    logits = torch.from_numpy(probe.held).float()
-    held_labels = np.concatenate([labels, data.validation.labels])[probe.held_rows]
+    logits, labels = torch.from_numpy(probe.held).float(), data.train.labels
+    held_labels = data.labels[probe.held_rows]
     measured = module.measure(logits, torch.from_numpy(held_labels))
-    seconds = time.monotonic() - started
     row = {
         "epoch": PROBE,
-        "seconds": round(seconds, 3),
-        "train/loss": float(module.loss(_logits(branch.head, embeddings), torch.from_numpy(labels))),
+        "seconds": round(probed.seconds, 3),
+        "train/loss": float(
+            module.loss(_logits(branch.head, probed.labelled[: len(labels)]), torch.from_numpy(labels))
+        ),
         "val/loss": measured["loss"],
         "val/balanced_accuracy": measured["balanced_accuracy"],
     }
     log.info(
         "%s: linear probe on %d labels (%s, penalty %.2g): %s loss %.4f, balanced accuracy %.3f (%.1f s).",
-        *(name, len(labels) + (len(held) if pooled else 0), probe.scaling, probe.penalty),
-        *("cross-validated" if pooled else "validation", measured["loss"], measured["balanced_accuracy"], seconds),
+        *(name, len(data.labels) if probed.pooled else len(labels), probe.scaling.name, probe.penalty),
+        *("cross-validated" if probed.pooled else "validation", measured["loss"], measured["balanced_accuracy"]),
+        probed.seconds,
     )
-    return _Probed(module, probe, row, logits, held_labels, folds=folds, pooled=pooled)
+    return _Start(module, row, logits, held_labels)
 
 
 def _logits(head: Any, embeddings: NDArray[np.float32]) -> torch.Tensor:
@@ -231,15 +199,15 @@ def _logits(head: Any, embeddings: NDArray[np.float32]) -> torch.Tensor:
     return logits
 
 
-def _probe_summary(start: _Probed) -> dict[str, Any]:
+def _probe_summary(probed: ProbedBranch, start: _Start, data: LabelledImages) -> dict[str, Any]:
     """Sum up the probe for the run's summary."""
-    probe = start.probe
+    probe = probed.probe
     return {
         "probe": {
-            "scaling": probe.scaling,
+            "scaling": probe.scaling.name,
             "penalty": probe.penalty,
-            "chosen_on": "folds of the labelled images" if start.folds else "validation images",
-            "fitted_to": "training and validation images" if start.pooled else "training images",
+            "chosen_on": "folds of the labelled images" if data.few_validation else "validation images",
+            "fitted_to": "training and validation images" if probed.pooled else "training images",
             "log_loss_by_penalty": {f"{key:.3g}": value for key, value in probe.losses.items()},
             "val_loss": start.row["val/loss"],
             "val_balanced_accuracy": start.row["val/balanced_accuracy"],
@@ -247,9 +215,8 @@ def _probe_summary(start: _Probed) -> dict[str, Any]:
     }
 
 
-def _balance_summary(start: _Probed) -> dict[str, Any]:
+def _balance_summary(balance: Balance) -> dict[str, Any]:
     """Sum up how classes of unequal size were treated, for the run's summary."""
-    balance = start.module.balance
     weights = None if balance.weights is None else [round(float(weight), 6) for weight in balance.weights]
     return {"balance": balance.kind, "class_weights": weights}
 

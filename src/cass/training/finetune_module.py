@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from cass.config.finetune import TuneSettings
@@ -22,7 +20,9 @@ from cass.models.backbones import Branch
 from cass.models.layers import layer_groups
 from cass.models.modes import freeze_batch_norms
 from cass.seeds import derive_seed
-from cass.training.losses import class_weights, classification_loss
+from cass.training.balance import Balance
+from cass.training.labelled import PseudoLabels
+from cass.training.losses import classification_loss, pseudo_label_loss
 from cass.training.modules import BatchModule
 from cass.training.optim import build_optimizer
 from cass.training.rates import freeze_last_layers, warm_cosine_schedule
@@ -30,47 +30,6 @@ from cass.transforms.views import MakeViews
 from cass.types import Task
 
 VAL_BATCH = 64
-
-
-@dataclass(frozen=True)
-class Balance:
-    """How classes of unequal size are treated.
-
-    Attributes:
-        kind: ``weights``, ``sampling`` or ``none``: what is done, which for multi-label sets that ask for
-            sampling is ``weights``.
-        weights: Class weights (K,) of the probe, which is fitted to all images at once; None for ``none``.
-        classes: Class of each training image (N,) where classes are drawn equally often; else None.
-    """
-
-    kind: str
-    weights: Tensor | None
-    classes: NDArray[np.int64] | None
-
-    @property
-    def training_weights(self) -> Tensor | None:
-        """Class weights (K,) of the training loss; None where the draw makes up for them."""
-        return self.weights if self.kind == "weights" else None
-
-
-def choose_balance(settings: TuneSettings, targets: NDArray[np.uint8], *, task: Task) -> Balance:
-    """Choose how classes are balanced.
-
-    Args:
-        settings: Settings of fine-tuning.
-        targets: Labels (N, K) of the training images.
-        task: Multi-class or multi-label. Labels that occur together cannot be drawn equally often, so
-            multi-label sets get weights where sampling is asked for.
-
-    Returns:
-        What to do.
-    """
-    if settings.balance == "none":
-        return Balance("none", None, None)
-    weights = class_weights(torch.from_numpy(targets), task=task)
-    if settings.balance == "sampling" and task == "multiclass":
-        return Balance("sampling", weights, targets.argmax(axis=1))
-    return Balance("weights", weights, None)
 
 
 def passes_per_epoch(count: int, *, batch_size: int, min_steps: int) -> int:
@@ -89,6 +48,7 @@ class FinetuneModule(BatchModule):
         images: The labelled training images.
         validation: The labelled validation images.
         make_views: The augmentation of the training images.
+        pseudo: Images with pseudo-labels, half as many of which join each batch, or None.
         fresh: Whether the backbone was randomly initialised before any pretraining: then all layers learn at
             one rate, batch normalisation uses each batch, and the head is to start from small random weights
             (:meth:`reset_head`).
@@ -107,6 +67,7 @@ class FinetuneModule(BatchModule):
         images: StoredImages,
         validation: StoredImages,
         make_views: MakeViews,
+        pseudo: PseudoLabels | None = None,
         fresh: bool = False,
     ) -> None:
         super().__init__(make_views, seed=settings.seed)
@@ -115,7 +76,7 @@ class FinetuneModule(BatchModule):
         self.task: Task = task
         self.balance = balance
         self.register_buffer("class_weights", balance.training_weights, persistent=False)
-        self.images, self.validation = images, validation
+        self.images, self.validation, self.pseudo = images, validation, pseudo
         self.fresh = fresh
         self.passes = passes_per_epoch(len(images), batch_size=settings.batch_size, min_steps=settings.min_steps)
         self._outputs: list[tuple[Tensor, Tensor]] = []
@@ -170,9 +131,26 @@ class FinetuneModule(BatchModule):
         draws = torch.arange(self._drawn, self._drawn + len(batch.rows))
         self._drawn += len(batch.rows)
         (view, *_more) = self.views(batch, items=draws)
-        loss = self.loss(self.branch(view), batch.targets) * self.share(batch, self.settings.accumulate)
+        share = self.share(batch, self.settings.accumulate)
+        loss = self.loss(self.branch(view), batch.targets) * share
         self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, batch_size=batch.total)
-        return loss
+        return loss if self.pseudo is None else loss + share * self._pseudo_loss(self.pseudo, len(batch.rows))
+
+    def _pseudo_loss(self, pseudo: PseudoLabels, count: int) -> Tensor:
+        """Compute the mean loss of half as many images with pseudo-labels, drawn anew for each step."""
+        numbers = np.random.default_rng(derive_seed(self.settings.seed, "pseudo", self.current_epoch, self._drawn))
+        total = min(max(2, count // 2), len(pseudo.images))
+        chosen = np.sort(numbers.choice(len(pseudo.images), total, replace=False))
+        batch = pseudo.images[chosen.tolist(), total]
+        shown = batch._replace(pixels=batch.pixels.to(self.device))
+        (view, *_more) = self.views(shown, items=batch.rows)
+        return pseudo_label_loss(
+            self.branch(view),
+            batch.targets.to(self.device),
+            shares=torch.from_numpy(pseudo.shares[chosen]).to(self.device),
+            task=self.task,
+            weights=self.class_weights,
+        )
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last epoch's predictions, so that metrics never mix epochs."""

@@ -75,3 +75,26 @@ def classification_loss(
     if weights is not None:
         value = value * torch.where(targets > 0, weights, torch.ones_like(weights))
     return value.mean(dim=1)
+
+
+def pseudo_label_loss(
+    logits: Tensor, targets: Tensor, *, shares: Tensor, task: Task, weights: Tensor | None = None
+) -> Tensor:
+    """Compute the mean cross-entropy with pseudo-labels.
+
+    Args:
+        logits: (B, K).
+        targets: (B, K) probabilities.
+        shares: (B, K) weights of the pseudo-labels, 0 or more; multi-class: the same for all classes of an image.
+        task: Multi-class (softmax) or multi-label (sigmoids).
+        weights: (K,) class weights, or None.
+
+    Returns:
+        Scalar of 0 or more: the mean over images, for multi-label sets over labels too.
+    """
+    logits, targets = logits.float(), targets.float()
+    counted = torch.ones_like(targets[0]) if weights is None else weights
+    if task == "multiclass":
+        return -(counted * targets * shares * F.log_softmax(logits, dim=1)).sum(dim=1).mean()
+    each = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    return (each * shares * (1 + targets * (counted - 1))).mean()

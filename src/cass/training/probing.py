@@ -1,11 +1,80 @@
-"""A linear probe as the head of a branch, and the temperature that is folded into a head."""
+"""The linear probe of a branch: embeddings of its images, the fit, and the head that it becomes."""
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
-from cass.evaluation.probe import Probe
+from cass.config.finetune import TuneSettings
+from cass.data.store.dataset import StoredImages
+from cass.evaluation.probe import Probe, fit_probe
+from cass.hardware import torch_device
+from cass.models.backbones import Branch
+from cass.training.balance import Balance
+from cass.training.labelled import LabelledImages
+from cass.training.stored_embeddings import embed_finite
+
+
+@dataclass(frozen=True)
+class ProbedBranch:
+    """A branch with its linear probe, before any training.
+
+    Attributes:
+        branch: The branch, without a head.
+        probe: The probe.
+        labelled: (N + M, D) embeddings of the training and validation images.
+        unlabelled: (U, D) embeddings of the unlabelled images.
+        pooled: Whether the probe is fitted to the validation images too.
+        seconds: Time that it took.
+    """
+
+    branch: Branch
+    probe: Probe
+    labelled: NDArray[np.float32]
+    unlabelled: NDArray[np.float32]
+    pooled: bool
+    seconds: float
+
+
+def probe_branch(config: TuneSettings, branch: Branch, *, data: LabelledImages, balance: Balance) -> ProbedBranch:
+    """Embed the images with a branch and fit a linear probe.
+
+    Args:
+        config: Settings of fine-tuning.
+        branch: The branch as pretraining left it.
+        data: The images.
+        balance: How classes of unequal size are treated.
+
+    Returns:
+        The branch with its probe.
+
+    Raises:
+        ModelError: The embeddings are not finite.
+    """
+    started = time.monotonic()
+    parts = (data.train.rows, data.validation.rows, data.sample.rows, data.unlabelled)
+    rows = np.unique(np.concatenate(parts))  # the sample holds most of the others
+    seen = embed_finite(branch, StoredImages(data.train.images, rows), device=torch_device(config))
+    train, held, sample, unlabelled = (seen[np.searchsorted(rows, part)] for part in parts)
+    pooled = data.few_validation and config.head == "linear"
+    probe = fit_probe(
+        train,
+        data.train.labels,
+        validation=held,
+        validation_targets=data.validation.labels,
+        task=data.task,
+        weights=balance.probe_weights,
+        sample=sample,
+        codes=data.codes if data.few_validation else None,
+        pooled=pooled,
+    )
+    seconds = time.monotonic() - started
+    return ProbedBranch(branch, probe, np.concatenate([train, held]), unlabelled, pooled, seconds)
 
 
 def head_of(probe: Probe) -> nn.Linear:

@@ -35,9 +35,13 @@ from cass.runs.folder import (
 )
 from cass.runs.inputs import Inputs, Plan, make_plan
 from cass.runs.label_budget import LabelBudget, labelled_images, labels_per_class
-from cass.training.finetune_branch import LabelledImages, TunedBranch, choose_thresholds, tune_branch
+from cass.training.balance import Balance, choose_balance
+from cass.training.finetune_branch import TunedBranch, choose_thresholds, tune_branch
 from cass.training.finetune_fit import LOGS
+from cass.training.labelled import LabelledImages
+from cass.training.probing import probe_branch
 from cass.training.start import branch_spec, start_branch
+from cass.training.teaching import Teaching, teach_branches
 from cass.types import BranchName, Task
 
 if TYPE_CHECKING:
@@ -91,19 +95,41 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
         names_used = "".join(f"{inputs.manifest.images[row]}\n" for row in labelled.train)
         write_text(folder / "labelled_images.txt", names_used)
         data = _labelled_data(inputs, labelled)
+        balance = choose_balance(config, data.train.labels, task=data.task)
+        teaching = _taught_branches(resolved, data, balance)
         tuned: dict[BranchName, TunedBranch] = {}
         for name in resolved.names:
-            branch = _starting_branch(config, pretraining, name)
-            fresh = branch_spec(pretraining, name).weights == "none"
-            tuned[name] = tune_branch(config, branch, name, data=data, fresh=fresh, work=work / name)
+            tuned[name] = tune_branch(
+                config,
+                teaching.probed[name],
+                name,
+                data=data,
+                balance=balance,
+                pseudo=teaching.pseudo.get(name),
+                fresh=branch_spec(pretraining, name).weights == "none",
+                work=work / name,
+            )
             _keep_logs(work / name, folder / f"tensorboard-{name}")
             _save_branch(folder, name, tuned[name])
         summary = _summary(config, pretraining, plan=plan, inputs=inputs, labelled=labelled) | {
+            "teaching": teaching.summary,
             "branches": {name: branch.summary for name, branch in tuned.items()},
             "thresholds_of_the_mean": _mean_thresholds(tuned, task=data.task),
         }
         write_json(folder / SUMMARY, summary)
     return FinetuneResult(config.out, summary)
+
+
+def _taught_branches(resolved: ResolvedFinetune, data: LabelledImages, balance: Balance) -> Teaching:
+    """Probe every branch that is fine-tuned or teaches, and let them label images for each other."""
+    config, names = resolved.config, resolved.names
+    if config.unlabelled != "off" and len(data.unlabelled):
+        names = tuple(branch_files(config.run))  # a branch that is not fine-tuned teaches the one that is
+    if balance.kind != config.balance:
+        log.info("Labels that occur together cannot be drawn equally often: classes are weighted instead.")
+    branches = {name: _starting_branch(config, resolved.pretraining, name) for name in names}
+    probed = {name: probe_branch(config, each, data=data, balance=balance) for name, each in branches.items()}
+    return teach_branches(config, probed, data=data, balance=balance)
 
 
 def _keep_logs(work: Path, logs: Path) -> None:
@@ -116,9 +142,11 @@ def _labelled_data(inputs: Inputs, labelled: LabelBudget) -> LabelledImages:
     """Return the images as training takes them; the labels of others than the budget's are not passed on."""
     manifest, images = inputs.manifest, inputs.images
     both = np.concatenate([labelled.train, labelled.validation])
+    targets = np.zeros_like(manifest.targets)
+    targets[both] = manifest.targets[both]
     return LabelledImages(
-        train=StoredImages(images, labelled.train, targets=manifest.targets),
-        validation=StoredImages(images, labelled.validation, targets=manifest.targets),
+        train=StoredImages(images, labelled.train, targets=targets),
+        validation=StoredImages(images, labelled.validation, targets=targets),
         sample=StoredImages(images, labelled.sample),
         codes=group_codes(manifest.groups, count=len(manifest))[both],
         task=manifest.task,

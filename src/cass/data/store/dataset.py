@@ -47,7 +47,7 @@ class StoredImages(Dataset[Batch]):
     Args:
         images: Decoded images.
         rows: Rows of the manifest to serve.
-        targets: Labels (N, K) of the whole manifest, 0 and 1; None serves empty labels.
+        targets: Labels (N, K) of the whole manifest, 0 and 1, or probabilities; None serves empty labels.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class StoredImages(Dataset[Batch]):
         images: Images,
         rows: Sequence[int] | NDArray[np.int64],
         *,
-        targets: NDArray[np.uint8] | None = None,
+        targets: NDArray[np.uint8] | NDArray[np.float32] | None = None,
     ) -> None:
         self.images = images
         self.rows = np.asarray(rows, dtype=np.int64)
@@ -69,7 +69,7 @@ class StoredImages(Dataset[Batch]):
         """Labels (n, K) of the served rows, 0 and 1; K is 0 where none are served."""
         if self.targets is None:
             return np.zeros((len(self.rows), 0), np.uint8)
-        return self.targets[self.rows]
+        return self.targets[self.rows].astype(np.uint8, copy=False)
 
     def __getitem__(self, chosen: tuple[Sequence[int], int]) -> Batch:
         """Return the batch of some positions in ``rows``, which is part of a step of so many images."""
