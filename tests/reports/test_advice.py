@@ -4,14 +4,22 @@ import numpy as np
 
 from cass.evaluation.bootstrap import Interval
 from cass.reports.advice import advice
-from cass.reports.tables import WITH, WITHOUT, ResultRow
+from cass.reports.tables import TAUGHT, WITH, WITHOUT, ResultRow
 
 
-def pair(branch: str, gain: float, *, fraction: float = 0.1, spread: float = 0.02) -> list[ResultRow]:
-    """Both starts of a branch, the draws of whose difference scatter by the spread about the gain."""
+def pair(
+    branch: str,
+    gain: float,
+    *,
+    fraction: float = 0.1,
+    spread: float = 0.02,
+    starts: tuple[str, str] = (WITH, WITHOUT),
+) -> list[ResultRow]:
+    """Two starts of a branch, the draws of whose difference scatter by the spread about the gain."""
     noise = spread * np.linspace(-1, 1, 101)
     rows = []
-    for start, value, draws in ((WITH, 0.6 + gain, 0.6 + gain + noise), (WITHOUT, 0.6, np.full(101, 0.6))):
+    both = ((0.6 + gain, 0.6 + gain + noise), (0.6, np.full(101, 0.6)))
+    for start, (value, draws) in zip(starts, both, strict=True):
         metrics = {"balanced_accuracy": Interval(value, value - 0.1, value + 0.1)}
         rows.append(ResultRow(branch, start, fraction, 12, metrics, {"balanced_accuracy": draws}))
     return rows
@@ -19,12 +27,13 @@ def pair(branch: str, gain: float, *, fraction: float = 0.1, spread: float = 0.0
 
 def test_each_branch_is_judged_by_the_interval_of_its_difference() -> None:
     rows = pair("cnn", 0.1) + pair("transformer", 0.1, spread=0.2) + pair("cnn", 0.05, fraction=1.0)
-    few, all_labels = advice(rows)
+    few, all_labels, caution = advice(rows)
     assert few == (
         "With 10% of the labels (12): pretraining helped cnn (+10.0 [8.1, 11.9]); no difference shown for "
         "transformer (+10.0 [-9.0, 29.0])."
     )
     assert all_labels.startswith("With 100% of the labels (12): pretraining helped cnn (+5.0")
+    assert caution.startswith("One seed, and 3 comparisons without correction")
 
 
 def test_a_branch_that_lost_or_collapsed_is_not_to_be_used() -> None:
@@ -37,3 +46,12 @@ def test_a_branch_that_lost_or_collapsed_is_not_to_be_used() -> None:
 
 def test_one_start_alone_says_nothing() -> None:
     assert advice(pair("cnn", 0.1)[:1]) == []
+
+
+def test_pseudo_labels_are_judged_by_themselves() -> None:
+    taught = (TAUGHT, WITH)
+    lines = advice(pair("cnn", 0.1, starts=taught) + pair("transformer", 0.0, spread=0.1, starts=taught))
+    assert lines[0].startswith("With 10% of the labels (12): pseudo-labels helped cnn (+10.0")
+    assert "no effect of pseudo-labels shown for transformer" in lines[0]
+    assert "--unlabelled auto" in lines[1]
+    assert "--unlabelled off" in advice(pair("cnn", -0.1, starts=taught))[1]

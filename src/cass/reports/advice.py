@@ -1,50 +1,74 @@
-"""Plain sentences on what pretraining changed, and what to do where it did not help."""
+"""Plain sentences on what pretraining and pseudo-labels changed, and what to do where they did not help."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
 
-from cass.reports.tables import Gain, ResultRow, gains, percent
+from cass.reports.tables import PRETRAINED, PSEUDO_LABELLED, Gain, ResultRow, gains, percent
 
 HELPED, HARMED, UNCLEAR = "helped", "harmed", "unclear"
-OUTCOMES = {
+PRETRAINING_WORDS = {
     HELPED: "pretraining helped",
     HARMED: "pretraining made worse",
     UNCLEAR: "no difference shown for",
 }
+PSEUDO_LABEL_WORDS = {
+    HELPED: "pseudo-labels helped",
+    HARMED: "pseudo-labels made worse",
+    UNCLEAR: "no effect of pseudo-labels shown for",
+}
 
 
 def advice(rows: Sequence[ResultRow], *, collapsed: Collection[str] = ()) -> list[str]:
-    """Say for each label fraction which branches pretraining helped, from the intervals of the differences.
+    """Say for each label fraction which branches pretraining and pseudo-labels helped, and what to use.
 
     Args:
-        rows: Results of both starts on the test images.
+        rows: Results of all starts on the test images.
         collapsed: Names of the branches that the collapse watch found collapsed.
 
     Returns:
-        A sentence for each label fraction that has both starts; then one on what to do instead, where a branch
-        was harmed or has collapsed.
+        A sentence for each label fraction and pair of starts that is there; one on what to do instead, where a
+        branch was harmed or has collapsed; and one on what a single run can show.
     """
-    found = gains(rows)
+    pretrained, taught = gains(rows, starts=PRETRAINED), gains(rows, starts=PSEUDO_LABELLED)
     counts = {row.label_fraction: row.n_labels for row in rows}
-    lines = []
-    for fraction in dict.fromkeys(gain.label_fraction for gain in found):
-        parts = []
-        for outcome, text in OUTCOMES.items():
-            there = [gain for gain in found if gain.label_fraction == fraction and _outcome(gain) == outcome]
-            if there:
-                parts.append(f"{text} {', '.join(map(_named, there))}")
-        lines.append(f"With {100 * fraction:g}% of the labels ({counts[fraction]}): {'; '.join(parts)}.")
-    reasons = dict.fromkeys((gain.branch for gain in found if _outcome(gain) == HARMED), "worse")
-    reasons |= dict.fromkeys(collapsed, "collapsed")
+    lines = _by_fraction(pretrained, PRETRAINING_WORDS, counts) + _by_fraction(taught, PSEUDO_LABEL_WORDS, counts)
+    reasons = dict.fromkeys(_harmed(pretrained), "worse") | dict.fromkeys(collapsed, "collapsed")
     if reasons:
         named = ", ".join(f"{branch} ({reason})" for branch, reason in reasons.items())
         lines.append(
             f"Do not use this pretraining for {named}: fine-tune --without-pretraining, or pretrain again "
             "with a lower --lr."
         )
+    if harmed := _harmed(taught):
+        lines.append(f"Do not use pseudo-labels for {', '.join(harmed)}: fine-tune with --unlabelled off.")
+    elif any(_outcome(gain) == HELPED for gain in taught):
+        lines.append("Use the pseudo-labels: cass finetune does so by default (--unlabelled auto).")
+    if count := len(pretrained) + len(taught):
+        lines.append(
+            f"One seed, and {count} comparison{'s' * (count > 1)} without correction: repeat with other --seed "
+            "values before you rely on a difference."
+        )
     return lines
+
+
+def _by_fraction(found: Sequence[Gain], words: dict[str, str], counts: dict[float, int]) -> list[str]:
+    """Say for each label fraction which branches gained and which lost."""
+    lines = []
+    for fraction in dict.fromkeys(gain.label_fraction for gain in found):
+        parts = []
+        for outcome, text in words.items():
+            there = [gain for gain in found if gain.label_fraction == fraction and _outcome(gain) == outcome]
+            if there:
+                parts.append(f"{text} {', '.join(map(_named, there))}")
+        lines.append(f"With {100 * fraction:g}% of the labels ({counts[fraction]}): {'; '.join(parts)}.")
+    return lines
+
+
+def _harmed(found: Sequence[Gain]) -> list[str]:
+    """Name the branches that lost at any label fraction."""
+    return list(dict.fromkeys(gain.branch for gain in found if _outcome(gain) == HARMED))
 
 
 def _outcome(gain: Gain) -> str:

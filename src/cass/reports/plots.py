@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cass.evaluation.classification import ClassificationReport
 from cass.files import whole_file
-from cass.reports.tables import METRIC_NAMES, WITH, WITHOUT, ResultRow
+from cass.reports.tables import METRIC_NAMES, TAUGHT, WITH, WITHOUT, ResultRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +25,10 @@ LABEL_WIDTH = 18
 """Characters of a class name in a line of a figure."""
 _SLANTED = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-COLOUR_OF = {"cnn": COLOURS[0], "transformer": COLOURS[1], WITH: COLOURS[0], WITHOUT: COLOURS[-1]}
-MARKER_OF = {"cnn": MARKERS[0], "transformer": MARKERS[1], WITH: MARKERS[0], WITHOUT: MARKERS[1]}
+COLOUR_OF = {"cnn": COLOURS[0], "transformer": COLOURS[1]}
+COLOUR_OF |= {WITH: COLOURS[0], WITHOUT: COLOURS[-1], TAUGHT: COLOURS[1]}
+MARKER_OF = {"cnn": MARKERS[0], "transformer": MARKERS[1]}
+MARKER_OF |= {WITH: MARKERS[0], WITHOUT: MARKERS[1], TAUGHT: MARKERS[2]}
 LOSSES = {"train/loss": "training", "val/loss": "validation (log loss)"}
 PANELS = {
     "loss": "Loss",
@@ -163,7 +165,7 @@ def label_efficiency_figure(rows: Sequence[ResultRow], *, title: str, metric: st
     figure, axes = make_panels(len(branches), height=3.6)
     ticks = {row.n_labels: f"{100 * row.label_fraction:g}%\n({row.n_labels})" for row in rows}
     for axis, branch in zip(axes, branches, strict=True):
-        for start, shift in ((WITH, 0.97), (WITHOUT, 1.03)):
+        for start, shift in ((WITHOUT, 1.03), (WITH, 1.0), (TAUGHT, 0.97)):
             chosen = sorted(
                 (row for row in rows if row.branch == branch and row.start == start),
                 key=lambda row: row.n_labels,

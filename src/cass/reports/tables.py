@@ -17,7 +17,11 @@ from cass.evaluation.shares import FEW_TEST_IMAGES
 if TYPE_CHECKING:
     from rich.table import Table
 
-WITH, WITHOUT = "cass pretraining", "no pretraining"
+WITH, WITHOUT, TAUGHT = "cass pretraining", "no pretraining", "pretraining and pseudo-labels"
+PRETRAINED = (WITH, WITHOUT)
+"""What pretraining changes: the start of interest and its baseline, from the labels alone."""
+PSEUDO_LABELLED = (TAUGHT, WITH)
+"""What the unlabelled images change, from pretrained networks."""
 METRIC_NAMES = {
     "balanced_accuracy": "balanced accuracy",
     "accuracy": "accuracy",
@@ -34,7 +38,7 @@ class ResultRow:
 
     Attributes:
         branch: ``cnn``, ``transformer`` or ``mean of both``.
-        start: ``cass pretraining`` or ``no pretraining``.
+        start: ``cass pretraining``, ``no pretraining`` or ``pretraining and pseudo-labels``.
         label_fraction: Share of the labels it was fine-tuned on, in (0, 1].
         n_labels: Number of those labels, of training and validation images.
         metrics: Metrics by name, in [0, 1].
@@ -51,13 +55,13 @@ class ResultRow:
 
 @dataclass(frozen=True)
 class Gain:
-    """What pretraining changed.
+    """What one of two starts changed.
 
     Attributes:
         branch: ``cnn``, ``transformer`` or ``mean of both``.
         label_fraction: Share of the labels that was fine-tuned on, in (0, 1].
-        difference: Of a metric with pretraining minus without, in [-1, 1], with its 95% interval over the same
-            resamples of the test images for both.
+        difference: Of a metric with the first start minus the second, in [-1, 1], with its 95% interval over the
+            same resamples of the test images for both.
     """
 
     branch: str
@@ -126,12 +130,14 @@ def percent(entry: Interval, *, sign: Literal["", "+"] = "") -> str:
     return value if math.isnan(entry.low) else f"{value} [{100 * entry.low:.1f}, {100 * entry.high:.1f}]"
 
 
-def gains(rows: Sequence[ResultRow], *, metric: str = "balanced_accuracy") -> list[Gain]:
-    """Compute what pretraining changed, for each label fraction and branch that has both starts."""
+def gains(
+    rows: Sequence[ResultRow], *, starts: tuple[str, str] = PRETRAINED, metric: str = "balanced_accuracy"
+) -> list[Gain]:
+    """Compute what the first of two starts changed, for each label fraction and branch that has both."""
     found = {(row.label_fraction, row.branch, row.start): row for row in rows}
     changes = []
     for fraction, branch in dict.fromkeys((row.label_fraction, row.branch) for row in rows):
-        pair = [row for start in (WITH, WITHOUT) if (row := found.get((fraction, branch, start)))]
+        pair = [row for start in starts if (row := found.get((fraction, branch, start)))]
         if len(pair) == 2:
             first, second = (row.metrics[metric].value for row in pair)
             drawn = [row.draws.get(metric, np.empty(0)) for row in pair]
@@ -139,11 +145,14 @@ def gains(rows: Sequence[ResultRow], *, metric: str = "balanced_accuracy") -> li
     return changes
 
 
-def comparison(rows: Sequence[ResultRow], *, metric: str = "balanced_accuracy") -> Cells:
-    """Lay results with and without pretraining side by side.
+def comparison(
+    rows: Sequence[ResultRow], *, starts: tuple[str, str] = PRETRAINED, metric: str = "balanced_accuracy"
+) -> Cells:
+    """Lay the results of two starts side by side.
 
     Args:
-        rows: Results of both starts.
+        rows: Results.
+        starts: The start of interest and its baseline.
         metric: Name of the metric.
 
     Returns:
@@ -151,18 +160,19 @@ def comparison(rows: Sequence[ResultRow], *, metric: str = "balanced_accuracy") 
         intervals.
     """
     found = {(row.label_fraction, row.branch, row.start): row for row in rows}
-    changed = {(gain.label_fraction, gain.branch): gain.difference for gain in gains(rows, metric=metric)}
-    keys = dict.fromkeys((row.label_fraction, row.branch) for row in rows)
+    changes = gains(rows, starts=starts, metric=metric)
+    changed = {(gain.label_fraction, gain.branch): gain.difference for gain in changes}
+    keys = dict.fromkeys((row.label_fraction, row.branch) for row in rows if row.start == starts[0])
     lines = []
     for fraction, branch in keys:
-        pair = [found.get((fraction, branch, start)) for start in (WITH, WITHOUT)]
+        pair = [found.get((fraction, branch, start)) for start in starts]
         there = [row for row in pair if row is not None]
         texts = [percent(row.metrics[metric]) if row else "-" for row in pair]
         gain = changed.get((fraction, branch))
         texts.append(percent(gain, sign="+") if gain else "-")
         lines.append([f"{100 * fraction:g}% ({there[0].n_labels})", branch, *texts])
     title = f"{METRIC_NAMES.get(metric, metric).capitalize()} on the test images, % [95% interval]"
-    return Cells(title, ["labels", "branch", WITH, WITHOUT, "difference"], lines)
+    return Cells(title, ["labels", "branch", *starts, "difference"], lines)
 
 
 def overall(report: ClassificationReport) -> Cells:

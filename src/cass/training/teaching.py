@@ -12,9 +12,9 @@ import numpy as np
 
 from cass.config.finetune import TuneSettings
 from cass.data.store.dataset import StoredImages
+from cass.evaluation.cross_teaching import Classifier, Judgement, Lesson, Pupil, judge, teach
 from cass.evaluation.logistic import Floats
 from cass.evaluation.probe import Split, probe_folds
-from cass.evaluation.teaching import Classifier, Judgement, Lesson, Pupil, judge, teach
 from cass.training.balance import Balance
 from cass.training.labelled import LabelledImages, PseudoLabels
 from cass.training.probing import ProbedBranch
@@ -58,7 +58,7 @@ def teach_branches(
         return _without(probed, data, reason)
     weights = balance.probe_weights
     counted = np.ones(data.labels.shape[1]) if weights is None else weights
-    judgement = judge(_pupils(probed), data.labels, _splits(data), task=data.task, weights=counted)
+    judgement = judge(_pupils(probed), data.labels, _held_out(data), task=data.task, weights=counted)
     if config.unlabelled == "auto" and not judgement.helps:
         return _without(probed, data, _verdict(judgement), judgement)
     fitted = len(data.labels) if _pooled(probed) else len(data.train)
@@ -71,7 +71,7 @@ def teach_branches(
         f"{_verdict(judgement)}."
     )
     log.info("%s", text)
-    summary = _summary(data, judgement) | {"used": True, "reason": text, "pseudo_labels": counts}
+    summary = _findings(data, judgement) | {"used": True, "reason": text, "pseudo_labels": counts}
     after = {
         name: _taught_branch(
             part, taught.classifiers[name], judgement.logits.get(name), judgement, start=len(data.train)
@@ -102,7 +102,7 @@ def _without(
     text = f"The unlabelled training images are not used: {reason}."
     if judgement is not None:
         log.info("%s", text)
-    return Teaching(dict(probed), {}, _summary(data, judgement) | {"used": False, "reason": text})
+    return Teaching(dict(probed), {}, _findings(data, judgement) | {"used": False, "reason": text})
 
 
 def _verdict(judgement: Judgement) -> str:
@@ -116,7 +116,7 @@ def _verdict(judgement: Judgement) -> str:
     return f"on {len(judgement.rows)} labelled images held out, {losses}"
 
 
-def _summary(data: LabelledImages, judgement: Judgement | None) -> dict[str, Any]:
+def _findings(data: LabelledImages, judgement: Judgement | None) -> dict[str, Any]:
     """Sum up for the run's summary."""
     found = {"unlabelled": len(data.unlabelled)}
     if judgement is None:
@@ -134,7 +134,7 @@ def _pooled(probed: Mapping[BranchName, ProbedBranch]) -> bool:
     return all(part.pooled for part in probed.values())
 
 
-def _splits(data: LabelledImages) -> list[Split]:
+def _held_out(data: LabelledImages) -> list[Split]:
     """Return what is held out: folds of all labelled images where few are for validation, else those."""
     if data.few_validation:
         return probe_folds(data.labels, data.codes, task=data.task)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import product
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,17 @@ from cass.files import write_json, write_text
 from cass.logs import without_repeats
 from cass.reports.advice import advice
 from cass.reports.lines import duration
-from cass.reports.tables import WITH, WITHOUT, Cells, ResultRow, comparison, gains
+from cass.reports.tables import (
+    PRETRAINED,
+    PSEUDO_LABELLED,
+    TAUGHT,
+    WITH,
+    WITHOUT,
+    Cells,
+    ResultRow,
+    comparison,
+    gains,
+)
 from cass.resolve.compare import resolve_compare
 from cass.resolve.pretrain import resolve_method
 from cass.runs.folder import SUMMARY, read_summary, write_start
@@ -34,8 +44,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("cass")
 
+STARTS = 3
+"""Most fine-tuning runs for a label fraction: with pseudo-labels, on the labels alone, and without pretraining."""
+
 GENERATED_IMAGES = "generated images (drawn by cass, not patients)"
-STARTS = {False: WITH, True: WITHOUT}
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,7 @@ class CompareResult:
     generated: bool
 
     def figure(self) -> Figure:
-        """Draw the balanced accuracy against the number of labels, with and without pretraining."""
+        """Draw the balanced accuracy against the number of labels from every start."""
         from cass.reports.plots import label_efficiency_figure
 
         figure: Figure = label_efficiency_figure(self.rows, title=_title(generated=self.generated))
@@ -111,21 +123,31 @@ def run_compare(config: CompareConfig, resolved: Manifest | None = None) -> Comp
 def _compared_rows(config: CompareConfig, pretraining: PretrainResult) -> list[ResultRow]:
     """Fine-tune and evaluate at every label fraction from every start."""
     rows: list[ResultRow] = []
-    for fraction, without in product(sorted(config.label_fractions), STARTS):
-        evaluation = _finetune_and_evaluate(config, pretraining, fraction=fraction, without=without)
-        labels = evaluation.summary["n_labels"] + evaluation.summary["n_validation_labels"]
-        rows += [
-            ResultRow(
-                branch=branch,
-                start=STARTS[without],
-                label_fraction=fraction,
-                n_labels=labels,
-                metrics=report.metrics,
-                draws=report.draws,
-            )
-            for branch, report in evaluation.reports.items()
-        ]
+    for fraction in sorted(config.label_fractions):
+        step = partial(_finetune_and_evaluate, config, pretraining, fraction=fraction)
+        found = step(WITH, folder="with-pretraining")
+        taught = found.summary.get("teaching", {}).get("used", False)
+        rows += _rows(found, TAUGHT if taught else WITH, fraction=fraction)
+        if taught:  # else it was fine-tuned on the labels alone
+            rows += _rows(step(WITH, folder="with-pretraining-labels-alone", alone=True), WITH, fraction=fraction)
+        rows += _rows(step(WITHOUT, folder="without-pretraining", alone=True), WITHOUT, fraction=fraction)
     return rows
+
+
+def _rows(evaluation: EvaluateResult, start: str, *, fraction: float) -> list[ResultRow]:
+    """Return the result of each branch and their mean."""
+    labels = evaluation.summary["n_labels"] + evaluation.summary["n_validation_labels"]
+    return [
+        ResultRow(
+            branch=branch,
+            start=start,
+            label_fraction=fraction,
+            n_labels=labels,
+            metrics=report.metrics,
+            draws=report.draws,
+        )
+        for branch, report in evaluation.reports.items()
+    ]
 
 
 def forecast_compare(config: CompareConfig, resolved: Manifest) -> Iterator[str]:
@@ -147,11 +169,11 @@ def forecast_compare(config: CompareConfig, resolved: Manifest) -> Iterator[str]
         count = max(1, round(fraction * labels))
         passes = max(count, tuning.min_steps * tuning.batch_size)
         epochs = tuning.epochs if tuning.head == "full" else 0
-        seconds += len(STARTS) * passes * epochs * found.image_seconds
-    runs = len(STARTS) * len(config.label_fractions)
+        seconds += STARTS * passes * epochs * found.image_seconds
+    runs = STARTS * len(config.label_fractions)
     weights = 4 * runs * sum(found.parameters.values())
     yield (
-        f"Fine-tuning: {len(config.label_fractions)} label fractions of {labels:,} labels, from {len(STARTS)} "
+        f"Fine-tuning: {len(config.label_fractions)} label fractions of {labels:,} labels, from {STARTS} "
         f"starts, at most {epochs} epochs each: at most {duration(seconds)}; {weights / 1e9:.2f} GB of weights"
     )
 
@@ -160,7 +182,7 @@ def show(result: CompareResult, config: CompareConfig) -> Iterator[str | Cells]:
     """Yield what the command prints."""
     if result.generated:
         yield "\nThese images are generated: drawn by cass, not taken from patients."
-    yield comparison(result.rows)
+    yield from _tables(result.rows)
     for name, entry in result.pretraining.summary["branches"].items():
         state = entry.get("verdict") or ("COLLAPSED" if entry["collapsed"] else "no collapse")  # of 0.1: no word
         yield f"Collapse watch, {name}: {state} ({entry['reason']}). {entry['advice']}"
@@ -178,17 +200,24 @@ def _pretrain(config: CompareConfig) -> PretrainResult:
 
 
 def _finetune_and_evaluate(
-    config: CompareConfig, pretraining: PretrainResult, *, fraction: float, without: bool
+    config: CompareConfig,
+    pretraining: PretrainResult,
+    start: str,
+    *,
+    fraction: float,
+    folder: str,
+    alone: bool = False,
 ) -> EvaluateResult:
     """Fine-tune at one fraction from one start, or take the finished run, and evaluate on the test images."""
-    name = f"{fraction:g}-{'without' if without else 'with'}-pretraining"
-    out = config.out / "finetune" / name
-    log.info("\n%g%% of the labels, %s:", 100 * fraction, STARTS[without])
+    out = config.out / "finetune" / f"{fraction:g}-{folder}"
+    log.info("\n%g%% of the labels, %s%s:", 100 * fraction, start, ", labels alone" if alone else "")
     if not (config.resume and out.exists()):
         tuning = config.finetune.model_dump() | job_settings(config, FinetuneConfig)
         for key in ("seed", "branch"):  # as in pretraining
             if key not in config.finetune.model_fields_set:
                 tuning[key] = getattr(config, key)
+        if alone:
+            tuning["unlabelled"] = "off"
         run_finetune(
             FinetuneConfig(
                 **tuning,
@@ -196,13 +225,21 @@ def _finetune_and_evaluate(
                 labels=config.data,
                 out=out,
                 label_fraction=fraction,
-                without_pretraining=without,
+                without_pretraining=start == WITHOUT,
                 resume=config.resume,
             )
         )
     return run_evaluate(
         EvaluateConfig(**job_settings(config, EvaluateConfig), run=out, labels=config.data, seed=config.seed)
     )
+
+
+def _tables(rows: list[ResultRow]) -> list[Cells]:
+    """Lay out what pretraining changed, and what pseudo-labels changed where any were used."""
+    tables = [comparison(rows)]
+    if any(row.start == TAUGHT for row in rows):
+        tables.append(comparison(rows, starts=PSEUDO_LABELLED))
+    return tables
 
 
 def _title(*, generated: bool) -> str:
@@ -216,8 +253,9 @@ def _write(result: CompareResult) -> None:
     out, frame = result.out, result.frame()
     what = GENERATED_IMAGES if result.generated else "test images"
     write_text(out / "results.csv", frame.to_csv(index=False))
+    tables = [cells.markdown() for cells in _tables(result.rows)]
     leaks = [f"**Leakage was allowed.** {leak}" for leak in result.pretraining.summary.get("leakage", [])]
-    text = [*leaks, f"Balanced accuracy on the {what}.", comparison(result.rows).markdown(), *result.advice]
+    text = [*leaks, f"Balanced accuracy on the {what}.", *tables, *result.advice]
     write_text(out / "results.md", "\n\n".join(text) + "\n")
     plot_label_efficiency(result.rows, out / "label-efficiency.png", title=_title(generated=result.generated))
     write_json(
@@ -229,8 +267,15 @@ def _write(result: CompareResult) -> None:
             "results": frame.to_dict("records"),
             "advice": result.advice,
             "gains": [
-                {"branch": gain.branch, "label_fraction": gain.label_fraction, **asdict(gain.difference)}
-                for gain in gains(result.rows)
+                {
+                    "branch": gain.branch,
+                    "label_fraction": gain.label_fraction,
+                    "start": starts[0],
+                    "baseline": starts[1],
+                    **asdict(gain.difference),
+                }
+                for starts in (PRETRAINED, PSEUDO_LABELLED)
+                for gain in gains(result.rows, starts=starts)
             ],
         },
     )

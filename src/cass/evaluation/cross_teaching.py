@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from cass.evaluation.logistic import Floats, LogisticFits, log_loss
-from cass.evaluation.probe import Scaling, Split, same_priors
+from cass.evaluation.probe import Scaling, Split
 from cass.types import BranchName, Task
 
 ROUNDS = 6
-SHARE = 0.8
+SHARE = 0.5
 """Share of the unlabelled images that have a pseudo-label in the last round."""
 
 WEIGHT = 0.3
@@ -26,7 +26,7 @@ WEIGHT = 0.3
 WIDTH = 256
 """Principal axes of the embeddings that the classifiers of the rounds see."""
 
-BOUNDS = (-3.0, 6.0)
+LOG_TEMPERATURES = (-3.0, 6.0)
 """Bounds of the logarithm of the temperature that held-out logits are divided by."""
 
 
@@ -134,7 +134,7 @@ def teach(pupils: Mapping[BranchName, Pupil], labels: NDArray[np.uint8], *, task
 
     A linear classifier of each branch is fitted to the labels. In each of six rounds, each branch takes
     pseudo-labels from the other one's classifier: of every class the likeliest images, in proportion to the
-    class's share of the labels, up to 80% of the unlabelled images in the last round. Then it is fitted anew to
+    class's share of the labels, up to half of the unlabelled images in the last round. Then it is fitted anew to
     labels (weight 1) and pseudo-labels (weight 0.3). In multi-label sets each label is a two-class problem of its
     own.
 
@@ -182,8 +182,7 @@ def judge(
         taught: dict[BranchName, list[Floats]] = {name: [] for name in names}
         for split in splits:
             seen = {name: part._replace(labelled=part.labelled[split.seen]) for name, part in features.items()}
-            counted = same_priors(weights, labels, split, task=task)
-            made = _rounds(seen, labels[split.seen], task, counted)
+            made = _rounds(seen, labels[split.seen], task, weights)
             for name in names:
                 held = pupils[name].labelled[split.held]
                 alone[name].append(made.alone[name].logits(held))
@@ -250,10 +249,10 @@ def choose(probabilities: Floats, prior: Floats, *, share: float, task: Task) ->
     for index, part in enumerate(prior):
         values = probabilities[:, index]
         if task == "multiclass":
-            shares[_top(values, likeliest == index, round(share * count * part))] = WEIGHT
+            shares[_surest(values, likeliest == index, round(share * count * part))] = WEIGHT
         else:
-            shares[_top(values, values >= 0.5, round(share * count * part)), index] = WEIGHT
-            shares[_top(-values, values < 0.5, round(share * count * (1 - part))), index] = WEIGHT
+            shares[_surest(values, values >= 0.5, round(share * count * part)), index] = WEIGHT
+            shares[_surest(-values, values < 0.5, round(share * count * (1 - part))), index] = WEIGHT
     rows = np.flatnonzero(shares.any(axis=1))
     return Lesson(rows, probabilities[rows], shares[rows])
 
@@ -266,7 +265,7 @@ def hard_labels(targets: Floats, *, task: Task) -> NDArray[np.uint8]:
     return labels
 
 
-def _top(values: Floats, allowed: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
+def _surest(values: Floats, allowed: NDArray[np.bool_], count: int) -> NDArray[np.int64]:
     """Return the rows of the highest values among those allowed, of equal ones the first."""
     rows = np.flatnonzero(allowed)
     return rows[np.argsort(-values[rows], kind="stable")[:count]]
@@ -312,7 +311,9 @@ def _tempered(logits: Floats, labels: NDArray[np.uint8], *, task: Task) -> Float
     def loss(log_temperature: float) -> float:
         return log_loss(logits / np.exp(log_temperature), labels, task=task)
 
-    return logits / np.exp(minimize_scalar(loss, bounds=BOUNDS, method="bounded").x)
+    found = minimize_scalar(loss, bounds=LOG_TEMPERATURES, method="bounded")
+    tempered: Floats = logits / np.exp(found.x)
+    return tempered
 
 
 def _losses(logits: Sequence[Floats], labels: NDArray[np.uint8], *, task: Task) -> Floats:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from cass.evaluation.cross_teaching import SHARE, WEIGHT, Pupil, choose, hard_labels, judge, teach
 from cass.evaluation.probe import Split, scalings
-from cass.evaluation.teaching import SHARE, WEIGHT, Pupil, choose, hard_labels, judge, teach
 
 WEIGHTS = np.ones(2)
 
@@ -83,7 +83,7 @@ def test_teaching_that_helps_is_kept() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_labels_of_noise_are_vetoed(seed: int) -> None:
     """Labels that the images do not tell: pseudo-labels only make them surer of it."""
-    pupils, labels, _, _ = two_views(labelled=60)
+    pupils, *_ = two_views(labelled=60)
     noise = np.eye(2, dtype=np.uint8)[np.random.default_rng(seed).permutation(np.arange(60) % 2)]
     assert not judge(pupils, noise, folds(60), task="multiclass", weights=WEIGHTS).helps
 
