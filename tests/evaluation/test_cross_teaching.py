@@ -28,7 +28,7 @@ def two_views(
     pupils = {}
     for name, view in views.items():
         isotropic, _ = scalings(view[: labelled + unlabelled])
-        pupils[name] = Pupil(view[:labelled], view[labelled : labelled + unlabelled], isotropic, 0.1)
+        pupils[name] = Pupil(view[:labelled], view[labelled : labelled + unlabelled], isotropic)
     held = {name: view[labelled + unlabelled :] for name, view in views.items()}
     return pupils, labels[:labelled], held, labels[labelled + unlabelled :]
 

@@ -23,6 +23,9 @@ SHARE = 0.5
 WEIGHT = 0.3
 """Weight of an image with a pseudo-label; an image with a label has 1."""
 
+PENALTY = 0.1
+"""Strength of the penalty of every classifier: a few labels are too few to choose one."""
+
 WIDTH = 256
 """Principal axes of the embeddings that the classifiers of the rounds see."""
 
@@ -36,14 +39,12 @@ class Pupil(NamedTuple):
     Attributes:
         labelled: (N, D) embeddings of the images with labels.
         unlabelled: (U, D) embeddings of the images without.
-        scaling: Centre and scale of its linear probe.
-        penalty: Penalty of its linear probe.
+        scaling: Centre and scale of the embeddings.
     """
 
     labelled: NDArray[np.floating]
     unlabelled: NDArray[np.floating]
     scaling: Scaling
-    penalty: float
 
 
 class Lesson(NamedTuple):
@@ -275,16 +276,15 @@ def _fit(
     features: _Features, labels: NDArray[np.uint8], weights: Floats, task: Task, *, lesson: Lesson | None
 ) -> tuple[Floats, Floats]:
     """Fit a classifier to labels and pseudo-labels; returns weights (K, R) and biases (K,)."""
-    penalty = features.pupil.penalty
     if lesson is None or not len(lesson.rows):
-        return LogisticFits(features.labelled, labels, weights, task).at(penalty)
+        return LogisticFits(features.labelled, labels, weights, task).at(PENALTY)
     return LogisticFits(
         np.concatenate([features.labelled, features.unlabelled[lesson.rows]]),
         np.concatenate([labels, hard_labels(lesson.targets, task=task)]),
         weights,
         task,
         shares=np.concatenate([np.ones(labels.shape), lesson.shares]),
-    ).at(penalty)
+    ).at(PENALTY)
 
 
 def _probabilities(features: Floats, coefficients: Floats, bias: Floats, *, task: Task) -> Floats:

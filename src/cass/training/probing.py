@@ -12,7 +12,7 @@ from torch import nn
 
 from cass.config.finetune import TuneSettings
 from cass.data.store.dataset import StoredImages
-from cass.evaluation.probe import Probe, fit_probe
+from cass.evaluation.probe import Probe, Scaling, fit_probe, scalings
 from cass.hardware import torch_device
 from cass.models.backbones import Branch
 from cass.training.balance import Balance
@@ -29,6 +29,7 @@ class ProbedBranch:
         probe: The probe.
         labelled: (N + M, D) embeddings of the training and validation images.
         unlabelled: (U, D) embeddings of the unlabelled images.
+        isotropic: Centre of all features and one scale for all, by the sample of training images.
         pooled: Whether the probe is fitted to the validation images too.
         seconds: Time that it took.
     """
@@ -37,6 +38,7 @@ class ProbedBranch:
     probe: Probe
     labelled: NDArray[np.float32]
     unlabelled: NDArray[np.float32]
+    isotropic: Scaling
     pooled: bool
     seconds: float
 
@@ -74,7 +76,8 @@ def probe_branch(config: TuneSettings, branch: Branch, *, data: LabelledImages, 
         pooled=pooled,
     )
     seconds = time.monotonic() - started
-    return ProbedBranch(branch, probe, np.concatenate([train, held]), unlabelled, pooled, seconds)
+    labelled, isotropic = np.concatenate([train, held]), scalings(sample)[0]
+    return ProbedBranch(branch, probe, labelled, unlabelled, isotropic, pooled, seconds)
 
 
 def head_of(probe: Probe) -> nn.Linear:

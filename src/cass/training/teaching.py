@@ -144,10 +144,7 @@ def _held_out(data: LabelledImages) -> list[Split]:
 
 def _pupils(probed: Mapping[BranchName, ProbedBranch], *, count: int | None = None) -> dict[BranchName, Pupil]:
     """Return what the branches bring, with the first labelled images or all."""
-    return {
-        name: Pupil(part.labelled[:count], part.unlabelled, part.probe.scaling, part.probe.penalty)
-        for name, part in probed.items()
-    }
+    return {name: Pupil(part.labelled[:count], part.unlabelled, part.isotropic) for name, part in probed.items()}
 
 
 def _taught_branch(
