@@ -14,6 +14,7 @@ from cass.workflows.audit import AuditResult
 from cass.workflows.compare import CompareResult
 from cass.workflows.embed import EmbedResult
 from cass.workflows.evaluate import EvaluateResult
+from cass.workflows.export import ExportResult
 from cass.workflows.finetune import FinetuneResult
 from cass.workflows.predict import PredictResult
 from cass.workflows.prepare import PreparedSet
@@ -30,6 +31,7 @@ __all__ = [
     "compare",
     "embed",
     "evaluate",
+    "export",
     "finetune",
     "list_methods",
     "load",
@@ -301,6 +303,16 @@ def predict(
     config: str | Path | None = None,
 ) -> PredictResult:
     """Write the predictions of fine-tuned branches to a CSV file, a Parquet file or a folder of shards."""
+
+def export(
+    run: str | Path,
+    out: str | Path,
+    *,
+    format: Literal["timm", "onnx", "torchscript", "huggingface"] = "timm",
+    branch: Literal["cnn", "transformer", "both"] = "both",
+    config: str | Path | None = None,
+) -> ExportResult:
+    """Write the networks of a run for use without cass: timm, ONNX, TorchScript or Hugging Face."""
 
 def compare(
     data: str | Path,
