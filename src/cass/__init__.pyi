@@ -19,6 +19,7 @@ from cass.workflows.finetune import FinetuneResult
 from cass.workflows.predict import PredictResult
 from cass.workflows.prepare import PreparedSet
 from cass.workflows.pretrain import PretrainResult
+from cass.workflows.select import SelectResult
 from cass.workflows.split import SplitResult
 from cass.workflows.weights import WeightsResult
 
@@ -38,6 +39,7 @@ __all__ = [
     "predict",
     "prepare",
     "pretrain",
+    "select",
     "split",
     "weights",
 ]
@@ -288,6 +290,25 @@ def embed(
     config: str | Path | None = None,
 ) -> EmbedResult:
     """Write the embeddings of images to a Parquet file or a folder of Parquet shards."""
+
+def select(
+    run: str | Path,
+    data: str | Path,
+    *,
+    out: str | Path,
+    budget: int = 50,
+    batch_size: int = 64,
+    seed: int = 0,
+    device: Literal["auto", "cpu", "gpu", "mps"] = "auto",
+    precision: Literal["auto", "32", "bf16"] = "auto",
+    num_workers: int | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    label_columns: tuple[str, ...] | list[str] = (),
+    group_column: str | None = None,
+    config: str | Path | None = None,
+) -> SelectResult:
+    """Choose which images to label next: typical ones, different from each other, and disputed ones."""
 
 def predict(
     run: str | Path,

@@ -12,6 +12,7 @@ from cass.auditing.findings import Finding
 from cass.auditing.labels import cross_validated, doubted
 from cass.config.audit import AuditConfig
 from cass.data.manifest.manifest import Manifest
+from cass.evaluation.joint import joint_embeddings
 from cass.groups import group_codes
 from cass.listing import MOST_NAMED, plural
 from cass.runs.inference import infer, load_branches
@@ -41,7 +42,7 @@ def run_findings(
     """
     assert config.run is not None
     rows, embeddings = _embed_readable(config, config.run, manifest, readable)
-    joined = np.concatenate([_even(part) for part in embeddings.values()], axis=1)
+    joined = joint_embeddings(embeddings)
     return [
         *_similar_across_splits(config.run, rows, list(embeddings.values()), splits),
         *_label_findings(manifest, rows, joined, seed=config.seed),
@@ -87,13 +88,6 @@ def _similar_across_splits(
     fix = "Look at them, and give images that belong together the same group."
     shown = tuple(tuple(part[:MOST_NAMED].tolist()) for part in cut[:MOST_NAMED])
     return [Finding("warning", "near-duplicates by embedding", what, fix, families=shown)]
-
-
-def _even(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale the embeddings of a branch so that each branch counts alike."""
-    centred = embeddings - embeddings.mean(axis=0)
-    even: NDArray[np.float32] = centred / max(float(np.sqrt((centred**2).sum(axis=1).mean())), 1e-12)
-    return even
 
 
 def _label_findings(

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cass.evaluation.joint import joint_embeddings
+from cass.evaluation.selection import doubt_of, select_images
+
+
+def blobs(counts: list[int], *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Clusters far from each other, the first image of each in its middle."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for number, count in enumerate(counts):
+        middle = 100.0 * np.eye(8)[number]
+        parts += [middle[None], middle + rng.normal(size=(count - 1, 8))]
+    return np.concatenate(parts), np.repeat(np.arange(len(counts)), counts)
+
+
+def choose(features: np.ndarray, budget: int, **given: object) -> np.ndarray:
+    count = len(features)
+    base = {
+        "free": np.ones(count, bool),
+        "known": np.zeros(count, bool),
+        "codes": np.arange(count),
+        "doubt": None,
+        "seed": 0,
+    }
+    return select_images(features, budget=budget, **(base | given))  # type: ignore[arg-type]
+
+
+def test_one_typical_image_of_each_cluster_comes_first() -> None:
+    features, clusters = blobs([40, 30, 20])
+    chosen = choose(features, 3)
+    assert clusters[chosen].tolist() == [0, 1, 2]  # the largest first
+    assert chosen.tolist() == [0, 40, 70]  # their middles
+
+
+def test_clusters_without_a_label_come_before_others() -> None:
+    features, clusters = blobs([40, 30, 20])
+    known = np.zeros(90, bool)
+    known[[5, 45]] = True
+    chosen = choose(features, 1, known=known, free=~known)
+    assert clusters[chosen].tolist() == [2]
+
+
+def test_a_patient_is_not_asked_twice_while_others_wait() -> None:
+    features, _ = blobs([30])
+    codes = np.arange(30) % 3
+    chosen = choose(features, 3, codes=codes)
+    assert sorted(codes[chosen]) == [0, 1, 2]
+
+
+def test_disputed_images_come_before_certain_ones_in_the_same_place() -> None:
+    features, _ = blobs([30])
+    features[1] = features[0] + 1e-3  # as typical as the middle
+    doubt = np.full(30, 0.5)
+    doubt[:2] = 0.0, 1.0
+    assert choose(features, 1, doubt=doubt).tolist() == [1]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(5, 60), st.integers(1, 5), st.integers(0, 10))
+def test_what_is_chosen_is_free_and_chosen_once(count: int, budget: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    free = rng.random(count) < 0.7
+    free[: min(budget, count)] = True
+    chosen = choose(
+        rng.normal(size=(count, 4)), budget, free=free, known=~free & (rng.random(count) < 0.5), seed=seed
+    )
+    assert len(set(chosen.tolist())) == budget
+    assert free[chosen].all()
+
+
+def test_doubt_is_highest_where_branches_disagree() -> None:
+    sure, even = np.array([[0.99, 0.01]]), np.array([[0.5, 0.5]])
+    opposed = {"cnn": sure, "transformer": sure[:, ::-1]}
+    assert doubt_of(opposed, task="multiclass")[0] == pytest.approx(1.0)
+    assert doubt_of({"cnn": even, "transformer": even}, task="multilabel")[0] == pytest.approx(1.0)
+    assert doubt_of({"cnn": sure, "transformer": sure}, task="multiclass")[0] < 0.1
+
+
+def test_branches_count_alike_whatever_their_scale() -> None:
+    rng = np.random.default_rng(0)
+    first, second = (rng.normal(size=(50, width)).astype(np.float32) for width in (3, 7))
+    joined = joint_embeddings({"cnn": 1000 * first + 5, "transformer": second})
+    assert joined.shape == (50, 10)
+    for part in (joined[:, :3], joined[:, 3:]):
+        assert (part**2).sum(axis=1).mean() == pytest.approx(1.0, rel=1e-4)
