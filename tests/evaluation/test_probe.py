@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from cass.evaluation.logistic import UNSEEN_LOGIT, log_loss
-from cass.evaluation.probe import FOLD_PENALTIES, PENALTIES, Probe, fit_probe, scalings
+from cass.evaluation.probe import FOLD_PENALTIES, PENALTIES, Probe, Split, fit_probe, same_priors, scalings
 
 
 def blobs(count: int, *, width: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -236,3 +236,27 @@ def test_log_loss_of_multi_label_sets() -> None:
     expected = np.mean([sklearn_log_loss(targets[:, k], expit(logits[:, k])) for k in range(4)])
     assert log_loss(logits, targets, task="multilabel") == pytest.approx(expected)
     assert log_loss(1e4 * logits, targets, task="multilabel") < np.inf
+
+
+def test_folds_that_hold_classes_out_unevenly_are_calibrated() -> None:
+    """Patients of one class each: a fold without half of a class must not predict it half as often."""
+    rng = np.random.default_rng(0)
+    kinds = np.repeat([0, 1], 30)
+    codes = np.repeat(np.arange(6), 10)  # three patients of each class
+    x = rng.normal(size=(60, 4)) + 1.5 * np.array([-1, 1])[kinds][:, None]
+    y = np.eye(2, dtype=np.uint8)[kinds]
+    probe = fit_probe(
+        x[:40],
+        y[:40],
+        validation=x[40:],
+        validation_targets=y[40:],
+        task="multiclass",
+        codes=codes,
+        pooled=True,
+    )
+    held, truth = probe.held, y[probe.held_rows]
+    assert (held.argmax(axis=1) == truth.argmax(axis=1)).mean() > 0.9
+    split = Split(np.arange(10, 60), np.arange(10))
+    adapted = same_priors(np.ones(2), y, split, task="multiclass")
+    counts = adapted * y[split.seen].sum(axis=0)
+    assert counts[0] == pytest.approx(counts[1])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from cass.evaluation.logistic import Floats, LogisticFits, log_loss
-from cass.evaluation.probe import Scaling, Split
+from cass.evaluation.probe import Scaling, Split, same_priors
 from cass.types import BranchName, Task
 
 ROUNDS = 6
@@ -183,7 +183,7 @@ def judge(
         taught: dict[BranchName, list[Floats]] = {name: [] for name in names}
         for split in splits:
             seen = {name: part._replace(labelled=part.labelled[split.seen]) for name, part in features.items()}
-            made = _rounds(seen, labels[split.seen], task, weights)
+            made = _rounds(seen, labels[split.seen], task, same_priors(weights, labels, split, task=task))
             for name in names:
                 held = pupils[name].labelled[split.held]
                 alone[name].append(made.alone[name].logits(held))

@@ -208,6 +208,28 @@ def scalings(sample: NDArray[np.floating]) -> tuple[Scaling, Scaling]:
     )
 
 
+def same_priors(weights: Floats, labels: NDArray[np.uint8], split: Split, *, task: Task) -> Floats:
+    """Adapt class weights to the images that a split leaves, so that classes count as much as among all images.
+
+    Folds that divide no group hold classes out unevenly. Without this, a fold would predict least what was held
+    out most: its accuracy and its confidence would say nothing of the classifier that all images make.
+
+    Args:
+        weights: (K,) class weights.
+        labels: (N, K) of 0 and 1.
+        split: What is seen and what is held out.
+        task: Multi-class or multi-label.
+
+    Returns:
+        (K,) weights.
+    """
+    whole, seen = labels.mean(axis=0), labels[split.seen].mean(axis=0)
+    if task == "multilabel":
+        whole, seen = (part / np.maximum(1 - part, 1 / len(labels)) for part in (whole, seen))
+    adapted: Floats = weights * np.where(seen > 0, whole / np.where(seen > 0, seen, 1.0), 1.0)
+    return adapted
+
+
 def probe_folds(labels: NDArray[np.uint8], codes: NDArray[np.int64], *, task: Task) -> list[Split]:
     """Divide images into folds that divide no group, stratified by class where there is one each.
 
@@ -263,7 +285,12 @@ def _choose_penalty(
     best = _Choice(np.inf, WITHOUT_VALIDATION, {}, nothing, np.empty(0, dtype=np.int64), None)
     if not splits:
         return best
-    fits = [LogisticFits(features[split.seen], labels[split.seen], weights, task) for split in splits]
+    fits = [
+        LogisticFits(
+            features[split.seen], labels[split.seen], same_priors(weights, labels, split, task=task), task
+        )
+        for split in splits
+    ]
     rows = np.concatenate([split.held for split in splits])
     since = 0
     for strength in FOLD_PENALTIES if several else PENALTIES:
