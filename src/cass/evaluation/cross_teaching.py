@@ -183,7 +183,8 @@ def judge(
         taught: dict[BranchName, list[Floats]] = {name: [] for name in names}
         for split in splits:
             seen = {name: part._replace(labelled=part.labelled[split.seen]) for name, part in features.items()}
-            made = _rounds(seen, labels[split.seen], task, same_priors(weights, labels, split, task=task))
+            counted = same_priors(weights, labels, split, task=task) if len(splits) > 1 else weights
+            made = _rounds(seen, labels[split.seen], task, counted)
             for name in names:
                 held = pupils[name].labelled[split.held]
                 alone[name].append(made.alone[name].logits(held))

@@ -285,12 +285,10 @@ def _choose_penalty(
     best = _Choice(np.inf, WITHOUT_VALIDATION, {}, nothing, np.empty(0, dtype=np.int64), None)
     if not splits:
         return best
-    fits = [
-        LogisticFits(
-            features[split.seen], labels[split.seen], same_priors(weights, labels, split, task=task), task
-        )
-        for split in splits
-    ]
+    fits = []
+    for split in splits:
+        counted = same_priors(weights, labels, split, task=task) if several else weights
+        fits.append(LogisticFits(features[split.seen], labels[split.seen], counted, task))
     rows = np.concatenate([split.held for split in splits])
     since = 0
     for strength in FOLD_PENALTIES if several else PENALTIES:
