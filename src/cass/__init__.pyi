@@ -19,6 +19,7 @@ from cass.workflows.finetune import FinetuneResult
 from cass.workflows.predict import PredictResult
 from cass.workflows.prepare import PreparedSet
 from cass.workflows.pretrain import PretrainResult
+from cass.workflows.report import ReportResult
 from cass.workflows.select import SelectResult
 from cass.workflows.split import SplitResult
 from cass.workflows.weights import WeightsResult
@@ -39,6 +40,7 @@ __all__ = [
     "predict",
     "prepare",
     "pretrain",
+    "report",
     "select",
     "split",
     "weights",
@@ -309,6 +311,16 @@ def select(
     config: str | Path | None = None,
 ) -> SelectResult:
     """Choose which images to label next: typical ones, different from each other, and disputed ones."""
+
+def report(
+    runs: tuple[Path, ...] | list[Path],
+    out: str | Path,
+    *,
+    images: bool = True,
+    overwrite: bool = False,
+    config: str | Path | None = None,
+) -> ReportResult:
+    """Write what a fine-tuned run can and cannot do as one HTML page; several runs are compared."""
 
 def predict(
     run: str | Path,

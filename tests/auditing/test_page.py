@@ -20,7 +20,7 @@ def test_the_page_fits_a_phone_and_follows_the_colours_of_the_device(tmp_path: P
     page = page_of(tmp_path)
     assert "<meta name='viewport' content='width=device-width" in page
     assert "prefers-color-scheme:dark" in page
-    assert re.search(r"<div class='table'><table>", page)
+    assert re.search(r"<div class='table' tabindex='0' role='region' aria-label='Table: [^']*'><table>", page)
     assert "http" not in page  # nothing is asked of another host
 
 

@@ -135,7 +135,7 @@ def _results(reports: dict[str, Any] | None, name: BranchName) -> list[str]:
     report = reports[name]
     unit = f"{report['n_groups']} groups" if report.get("n_groups") else f"{report['n_images']} images"
     rows = [
-        [METRIC_NAMES.get(metric, metric), percent(_interval(entry))]
+        [METRIC_NAMES.get(metric, metric), percent(read_interval(entry))]
         for metric, entry in report["metrics"].items()
     ]
     return [
@@ -144,8 +144,8 @@ def _results(reports: dict[str, Any] | None, name: BranchName) -> list[str]:
     ]
 
 
-def _interval(entry: dict[str, float | None]) -> Interval:
-    """Read an interval; what is undefined is null in JSON."""
+def read_interval(entry: dict[str, float | None]) -> Interval:
+    """Read an interval of report.json, where null stands for what is undefined."""
     ends = [entry["value"], entry["low"], entry["high"]]
     return Interval(*(float("nan") if end is None else end for end in ends))
 
