@@ -3,68 +3,92 @@
 from __future__ import annotations
 
 import runpy
-import sys
 from itertools import product
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from cass.benchmarking.outcome import Outcome
+from cass.evaluation.resampling import Score
+
 TARGETS = Path(__file__).resolve().parents[2] / "benchmarks" / "targets.py"
-VALUES = {"cass": 0.70, "none": 0.60, "dino": 0.65}
-SHARES = {"cnn": 0.9, "transformer": 0.4}
+GAIN = {("cass", "probe"): 0.10, ("cass", "taught"): 0.15, ("none", "probe"): 0.0}
+DATA = ("a", "b")
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, list[str]]]:
-    """The rows of each table by their first cell, and the tables by their titles."""
-    folder = tmp_path_factory.mktemp("targets")
-    runs, pretrainings = [], []
-    for method, data, seed, branch in product(VALUES, ("a", "b"), range(3), SHARES):
-        place = {"data": data, "method": method, "batch_size": 16, "epochs": 4, "seed": seed, "branch": branch}
-        value = VALUES[method] + 0.001 * seed * (method == "cass")
-        score = {"metric": "balanced_accuracy", "protocol": "probe", "value": value}
-        runs += [place | score | {"label_fraction": fraction} for fraction in (0.01, 0.1, 1.0)]
-        ranks = {"effective_rank_start": 100.0, "effective_rank_end": 100 * SHARES[branch], "collapsed": False}
-        trained = {"seconds": 30.0, "pretraining_epochs": 4}
-        if method == "dino":
-            trained |= {"seconds": 60.0, "pretraining_epochs": 1}
-        if method != "none":
-            pretrainings.append(place | trained | ranks | {"cell": f"{data}-{method}-{seed}"})
-    pd.DataFrame(runs).to_csv(folder / "runs.csv", index=False)
-    pd.DataFrame(pretrainings).to_csv(folder / "pretraining.csv", index=False)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["targets.py", str(folder)])
-        runpy.run_path(str(TARGETS), run_name="__main__")
-    tables = {}
-    for part in (folder / "targets.md").read_text().split("\n## ")[1:]:
-        title, *lines = [line for line in part.splitlines() if line]
-        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
-        tables[title.split(":")[0]] = {" ".join(row[:5]) if row[0] == "cass" else row[0]: row for row in rows}
-    return tables
+def tables() -> dict[str, dict[tuple[str, str], list[str]]]:
+    """The rows of each table by label fraction and data set; the tables by the start of their titles."""
+    rng = np.random.default_rng(0)
+    rows, scores, pretrainings = [], {}, []
+    for (method, protocol), data, seed, fraction, branch in product(
+        GAIN, DATA, range(3), (0.01, 0.1, 1.0), ("cnn", "transformer", "mean")
+    ):
+        cell = f"{data}-{method}-{protocol}-{seed}-{fraction}"
+        value = 0.5 + GAIN[method, protocol] + 0.001 * seed
+        if data == "b":
+            value -= 0.02 * (method == "cass")
+        scores[cell, branch] = Score(value, value + 0.001 * rng.normal(size=500))
+        place = {"data": data, "network": "n", "method": method, "batch_size": 16, "epochs": 4, "seed": seed}
+        rows.append(
+            place
+            | {"protocol": protocol, "label_fraction": fraction, "branch": branch}
+            | {"metric": "balanced_accuracy", "value": value, "cell": cell}
+        )
+    for data, branch, seed in product(DATA, ("cnn", "transformer"), range(3)):
+        kept = 30.0 if (data, branch) == ("b", "cnn") else 90.0
+        ranks = {"effective_rank_start": 100.0, "effective_rank_end": kept, "collapsed": False}
+        pretrainings.append({"data": data, "method": "cass", "branch": branch, "seed": seed} | ranks)
+    outcome = Outcome(
+        name="small",
+        split="test",
+        claim="cass",
+        runs=pd.DataFrame(rows),
+        pretrainings=pd.DataFrame(pretrainings),
+        missing=[],
+        methods=("cass", "none"),
+        main=(16, 4),
+        generated=(),
+        confirmation=("b",),
+        sources={"a": "here", "b": "there"},
+        scores=scores,
+    )
+    script: dict[str, Any] = runpy.run_path(str(TARGETS))
+    return {
+        cells.title: {(row[0], row[1]): row[2:] for row in cells.rows}
+        for cells in script["target_tables"](outcome)
+    }
 
 
-def test_gains_are_means_over_cells_paired_by_seed(said: dict[str, dict[str, list[str]]]) -> None:
-    rows = said["Better than no pretraining"]
-    assert rows["overall"][1:] == ["+10.1 [9.9, 10.3]", "met"]
-    assert len(rows) == 7
+def table_of(tables: dict[str, Any], *words: str) -> dict[tuple[str, str], list[str]]:
+    """Return the table whose title has these words."""
+    (found,) = [table for title, table in tables.items() if all(word in title for word in words)]
+    return found
 
 
-def test_a_rank_below_half_is_a_miss_without_a_verdict_of_collapse(said: dict[str, dict[str, list[str]]]) -> None:
-    rows = said["No collapse"]
-    assert rows["cass a 16 4 cnn"][5:] == ["0 of 3", "0.90", "+10.1 [9.9, 10.3]", "met"]
-    assert rows["cass a 16 4 transformer"][5:7] == ["0 of 3", "0.40"]
-    assert rows["cass a 16 4 transformer"][-1] == "**missed**"
+def test_a_gain_is_the_mean_over_sources_with_its_target(tables: dict[str, Any]) -> None:
+    table = table_of(tables, "Pretraining over no pretraining", "linear probe")
+    assert table["1%", "all"][0].startswith("+9.0 [")
+    assert table["1%", "all"][1:] == ["+4, above 0", "met"]
+    assert table["1%", "confirmation sets"][0].startswith("+8.0 [")
+    assert table["10%", "b"][1:] == ["above -1", "met"]
 
 
-def test_dino_is_compared_in_gain_and_time(said: dict[str, dict[str, list[str]]]) -> None:
-    rows = said["Compared with DINO, which has half the epochs"]
-    assert rows["gain at 1%, points"][1:] == ["+3.8", "+5.1 [4.9, 5.3]", "met"]
-    assert rows["gain at 10%, points"][-1] == "**missed**"
-    assert rows["total time on a, both branches"][2:] == ["0.50", "**missed**"]
-    assert rows["time per epoch on a, both branches"][2:] == ["0.12", "met"]
+def test_pseudo_labels_are_compared_with_the_labels_alone_and_with_neither(tables: dict[str, Any]) -> None:
+    assert table_of(tables, "Pseudo-labels over the labels alone")["10%", "all"][0].startswith("+5.0 [")
+    together = table_of(tables, "over neither")
+    assert together["1%", "all"][0].startswith("+14.0 [")
+    assert together["1%", "all"][2] == "met"
 
 
-def test_what_did_not_run_is_said(said: dict[str, dict[str, list[str]]]) -> None:
-    for row in said["Batch size and epochs"].values():
-        assert row[-1] == "not run"
+def test_what_was_not_measured_is_not_called_missed(tables: dict[str, Any]) -> None:
+    assert {row[2] for row in table_of(tables, "full fine-tuning").values()} == {"not measured"}
+
+
+def test_a_branch_that_lost_its_rank_misses(tables: dict[str, Any]) -> None:
+    table = table_of(tables, "No collapse")
+    assert table["b", "cnn"] == ["0 of 3", "0.30", "**missed**"]
+    assert table["a", "cnn"][-1] == "met"
