@@ -45,6 +45,6 @@ def test_a_comparison_counts_its_fine_tunings(
 ) -> None:
     line = ("compare", scans, "--config", settings, "--out", settings.parent / "run", "--dry-run")
     assert run(monkeypatch, *line, "--label-fractions", "0.5,1") == 0
-    assert re.search(r"Fine-tuning: 2 label fractions of \d+ labels, from 2 starts", capsys.readouterr().out)
+    assert re.search(r"Fine-tuning: 2 label fractions of \d+ labels, from up to 3 starts", capsys.readouterr().out)
     assert run(monkeypatch, *line, "--views", "xray") == 2
     assert [entry.name for entry in settings.parent.iterdir()] == ["settings.yaml"]

@@ -36,7 +36,7 @@ def test_fine_tuning_moves_away_from_the_pretrained_weights(scans: Path, pretrai
     weights = {"transformer_weights": str(pretrained / "checkpoints" / "transformer.safetensors")}
     spoilt = TINY | weights | {"objective": "cosine", "epochs": 4, "precision": "32", "lr": 1e-3, "layer_decay": 1}
     pretrained = cass.pretrain(scans, out=tmp_path / "pretrain", **spoilt).out
-    longer = FAST | {"epochs": 8, "lr": 1e-3, "branch": "transformer", "precision": "32"}
+    longer = FAST | {"epochs": 8, "lr": 1e-3, "branch": "transformer", "precision": "32", "unlabelled": "off"}
     out = cass.finetune(pretrained, labels=scans, out=tmp_path / "tuned", **longer).out
     assert json.loads((out / "summary.json").read_text())["branches"]["transformer"]["best_epoch"] > 0
     before, after = (load_file(run / "checkpoints" / "transformer.safetensors") for run in (pretrained, out))

@@ -17,11 +17,17 @@ def test_the_csv_holds_what_the_folder_holds(
     result = cass.predict(classifier, images, out=tmp_path / "p.csv", device="cpu")
     assert result.images == 30
     table = pd.read_csv(tmp_path / "p.csv")
-    assert list(table.columns) == ["image", "prediction", "probability_bénin", "probability_malignant"]
+    assert list(table.columns)[:5] == [
+        "image",
+        "prediction",
+        "doubt",
+        "probability_bénin",
+        "probability_malignant",
+    ]
     assert table["image"].is_monotonic_increasing
     assert table["image"].is_unique
     assert table.filter(like="probability_").sum(axis=1).round(5).eq(1).all()
-    assert (table["prediction"] == np.where(table.iloc[:, 2] >= table.iloc[:, 3], "bénin", "malignant")).all()
+    assert (table["prediction"] == np.where(table.iloc[:, 3] >= table.iloc[:, 4], "bénin", "malignant")).all()
     for name in ("shards", "p.parquet"):
         cass.predict(classifier, images, out=tmp_path / name, device="cpu")
         other = pd.read_parquet(tmp_path / name)
@@ -49,3 +55,16 @@ def test_stopped_predictions_continue(
     cass.predict(classifier, images, out=tmp_path / "p.csv", device="cpu", resume=True)
     assert (tmp_path / "p.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_run_tells_what_to_refer_and_what_cannot_be_ruled_out(tuned: Path, scans: Path, tmp_path: Path) -> None:
+    cass.predict(tuned, scans, out=tmp_path / "p.csv", device="cpu")
+    table = pd.read_csv(tmp_path / "p.csv", dtype={"set_90": str})
+    assert ((table["doubt"] >= 0) & (table["doubt"] <= 1)).all()
+    sets = table["set_90"].str.split("|")
+    assert all(row.prediction in inside for row, inside in zip(table.itertuples(), sets, strict=True))
+    mean = (table.filter(regex="^cnn_").to_numpy() + table.filter(regex="^transformer_").to_numpy()) / 2
+    np.testing.assert_allclose(table.filter(like="probability_").to_numpy(), mean, atol=1e-5)
+    # Five labelled patients are too few to rule a class out, and seven images to call a doubt high.
+    assert "refer" not in table
+    assert (sets.str.len() == 3).all()

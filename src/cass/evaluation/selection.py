@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
@@ -18,7 +20,7 @@ LEAST_OF_A_CLUSTER = 5
 Floats = NDArray[np.float64]
 
 
-def doubt_of(probabilities: dict[str, NDArray[np.floating]], *, task: Task) -> Floats:
+def doubt_of(probabilities: Mapping[str, NDArray[np.floating]], *, task: Task) -> Floats:
     """Measure how disputed images are: the entropy of the mean of the branches' probabilities.
 
     It is the mean of the branches' own entropies plus their disagreement (the Jensen-Shannon divergence).

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cass.evaluation.conformal import prediction_sets
 from cass.evaluation.metrics import predicted_labels
+from cass.evaluation.selection import doubt_of
 from cass.types import Task
+
+TEXT_COLUMNS = ("image", "prediction", "set_90", "refer")
 
 
 def thresholds_of(summary: dict[str, Any], *branches: str) -> list[float] | None:
@@ -58,3 +62,44 @@ def prediction_table(
         predicted = ["|".join(np.array(classes)[row].tolist()) for row in chosen]
     columns = {f"probability_{name}": probability[:, index].round(6) for index, name in enumerate(classes)}
     return pd.DataFrame({"image": names, "prediction": predicted} | columns)
+
+
+def add_safeguards(
+    frame: Any,
+    probability: NDArray[np.float32],
+    branches: Mapping[str, NDArray[np.float32]],
+    *,
+    classes: tuple[str, ...],
+    task: Task,
+    safeguards: Mapping[str, Any] | None,
+) -> Any:
+    """Add what tells how far a prediction can be trusted.
+
+    Args:
+        frame: Table of :func:`prediction_table`.
+        probability: (n, K) mean of the branches.
+        branches: (n, K) of each branch.
+        classes: K names.
+        task: Multi-class or multi-label.
+        safeguards: Those of the run's summary, or None.
+
+    Returns:
+        The frame with ``doubt``, in [0, 1]; ``refer``, ``yes`` where it is higher than for four fifths of the
+        held-out images; ``set_90``, the classes that cannot be ruled out, joined by ``|``; and where there are two
+        branches the probabilities of each, such as ``cnn_{class}``.
+    """
+    doubt = doubt_of(dict(branches), task=task) if len(probability) else np.zeros(0)
+    place = list(frame.columns).index("prediction") + 1
+    frame.insert(place, "doubt", doubt.round(4).astype(np.float32))
+    found = safeguards or {}
+    if found.get("doubt") is not None:
+        frame.insert(place + 1, "refer", np.where(doubt > found["doubt"], "yes", "no").astype(object))
+    if task == "multiclass" and safeguards is not None:
+        inside = prediction_sets(probability, found["least"])
+        names = ["|".join(np.array(classes)[row].tolist()) for row in inside]
+        frame.insert(list(frame.columns).index("doubt") + 1, "set_90", np.array(names, dtype=object))
+    if len(branches) > 1:
+        for name, values in branches.items():
+            for index, label in enumerate(classes):
+                frame[f"{name}_{label}"] = values[:, index].round(6)
+    return frame

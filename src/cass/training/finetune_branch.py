@@ -43,6 +43,7 @@ class TunedBranch:
         summary: Its part of the run's summary.
         held: Probabilities (H, K) of labelled images that the fit had not seen.
         held_labels: (H, K) of 0 and 1.
+        held_codes: (H,) their group codes.
     """
 
     branch: Branch
@@ -50,6 +51,7 @@ class TunedBranch:
     summary: dict[str, Any]
     held: NDArray[np.float32]
     held_labels: NDArray[np.uint8]
+    held_codes: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ def tune_branch(
         "val_ece_after": _finite_or_none(temperature.ece_after),
         "thresholds": choose_thresholds(held, start.labels, task=data.task),
     }
-    return TunedBranch(branch.to("cpu"), rows, summary, held, start.labels)
+    codes = data.codes[probed.probe.held_rows]
+    return TunedBranch(branch.to("cpu"), rows, summary, held, start.labels, codes)
 
 
 def choose_thresholds(held: NDArray[np.float32], labels: NDArray[np.uint8], *, task: Task) -> list[float] | None:

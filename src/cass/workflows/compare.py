@@ -173,7 +173,7 @@ def forecast_compare(config: CompareConfig, resolved: Manifest) -> Iterator[str]
     runs = STARTS * len(config.label_fractions)
     weights = 4 * runs * sum(found.parameters.values())
     yield (
-        f"Fine-tuning: {len(config.label_fractions)} label fractions of {labels:,} labels, from {STARTS} "
+        f"Fine-tuning: {len(config.label_fractions)} label fractions of {labels:,} labels, from up to {STARTS} "
         f"starts, at most {epochs} epochs each: at most {duration(seconds)}; {weights / 1e9:.2f} GB of weights"
     )
 

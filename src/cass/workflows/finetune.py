@@ -16,6 +16,8 @@ from cass.config.finetune import FinetuneConfig
 from cass.config.pretrain import PretrainConfig
 from cass.data.splits.resolve import read_splits, write_splits
 from cass.data.store.dataset import StoredImages
+from cass.evaluation.conformal import Safeguards, fit_safeguards
+from cass.evaluation.selection import doubt_of
 from cass.files import write_json, write_text
 from cass.groups import group_codes
 from cass.models.backbones import Branch
@@ -115,6 +117,7 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
             "teaching": teaching.summary,
             "branches": {name: branch.summary for name, branch in tuned.items()},
             "thresholds_of_the_mean": _mean_thresholds(tuned, task=data.task),
+            "safeguards": _safeguards(tuned, task=data.task).to_dict(),
         }
         write_json(folder / SUMMARY, summary)
     return FinetuneResult(config.out, summary)
@@ -169,6 +172,14 @@ def _mean_thresholds(tuned: dict[BranchName, TunedBranch], *, task: Task) -> lis
     branches = list(tuned.values())
     mean = np.mean([branch.held for branch in branches], axis=0)
     return choose_thresholds(mean, branches[0].held_labels, task=task)
+
+
+def _safeguards(tuned: dict[BranchName, TunedBranch], *, task: Task) -> Safeguards:
+    """Choose the prediction sets and the doubt of what ``cass predict`` answers, on held-out labels."""
+    first, *_ = tuned.values()
+    held = {str(name): branch.held for name, branch in tuned.items()}
+    mean = np.mean(list(held.values()), axis=0)
+    return fit_safeguards(mean, first.held_labels, first.held_codes, doubt_of(held, task=task), task=task)
 
 
 def _summary(

@@ -15,7 +15,7 @@ from cass.listing import plural
 from cass.reports.lines import unreadable_files
 from cass.resolve.trained import ResolvedPredict, resolve_predict
 from cass.runs.inference import Chunk, load_branches
-from cass.runs.predictions import prediction_table, thresholds_of
+from cass.runs.predictions import TEXT_COLUMNS, add_safeguards, prediction_table, thresholds_of
 from cass.runs.rows import write_rows
 
 
@@ -39,9 +39,10 @@ class PredictResult:
 def run_predict(config: PredictConfig, resolved: ResolvedPredict | None = None) -> PredictResult:
     """Write the predictions of fine-tuned branches to a CSV or Parquet file, or to a folder of shards.
 
-    Each row holds ``image``, ``prediction`` and a probability for each class, the mean over the branches.
-    Multi-label predictions are the names, joined by ``|``, whose probability reaches the threshold that
-    fine-tuning chose on the validation images. Memory does not grow with the number of images.
+    Each row holds ``image``, ``prediction``, how much the branches doubt, whether to refer the image to a reader,
+    the classes that cannot be ruled out, and a probability for each class: the mean over the branches, then those
+    of each branch. Multi-label predictions are the names, joined by ``|``, whose probability reaches the threshold
+    that fine-tuning chose on the validation images. Memory does not grow with the number of images.
 
     Args:
         config: Settings of ``cass predict``.
@@ -60,18 +61,19 @@ def run_predict(config: PredictConfig, resolved: ResolvedPredict | None = None) 
     classes, task = tuple(rows.summary["classes"]), rows.summary["task"]
     branches = load_branches(config.run, "both")
     thresholds = thresholds_of(rows.summary, *branches)
-    schema = pa.schema(
-        [
-            ("image", pa.string()),
-            ("prediction", pa.string()),
-            *((f"probability_{name}", pa.float32()) for name in classes),
-        ]
-    )
+    safeguards = rows.summary.get("safeguards")  # runs of an earlier version have none
+
+    def frame_of(names: list[str], outputs: dict[str, Any]) -> Any:
+        mean = np.mean(list(outputs.values()), axis=0)
+        frame = prediction_table(names, mean, classes=classes, task=task, thresholds=thresholds)
+        return add_safeguards(frame, mean, outputs, classes=classes, task=task, safeguards=safeguards)
+
+    nothing = {name: np.zeros((0, len(classes)), np.float32) for name in branches}
+    columns = [str(name) for name in frame_of([], nothing).columns]
+    schema = pa.schema([(name, pa.string() if name in TEXT_COLUMNS else pa.float32()) for name in columns])
 
     def tabulate(chunk: Chunk) -> Any:
-        mean = np.mean(list(chunk.outputs.values()), axis=0)
-        frame = prediction_table(chunk.names, mean, classes=classes, task=task, thresholds=thresholds)
-        return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+        return pa.Table.from_pandas(frame_of(chunk.names, chunk.outputs), schema=schema, preserve_index=False)
 
     written = write_rows(
         rows.target,
