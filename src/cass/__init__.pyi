@@ -14,6 +14,7 @@ from cass.workflows.audit import AuditResult
 from cass.workflows.compare import CompareResult
 from cass.workflows.embed import EmbedResult
 from cass.workflows.evaluate import EvaluateResult
+from cass.workflows.explain import ExplainResult
 from cass.workflows.export import ExportResult
 from cass.workflows.finetune import FinetuneResult
 from cass.workflows.predict import PredictResult
@@ -33,6 +34,7 @@ __all__ = [
     "compare",
     "embed",
     "evaluate",
+    "explain",
     "export",
     "finetune",
     "list_methods",
@@ -336,6 +338,22 @@ def predict(
     config: str | Path | None = None,
 ) -> PredictResult:
     """Write the predictions of fine-tuned branches to a CSV file, a Parquet file or a folder of shards."""
+
+def explain(
+    run: str | Path,
+    data: str | Path,
+    *,
+    out: str | Path,
+    label: str | None = None,
+    limit: int = 50,
+    batch_size: int = 16,
+    device: Literal["auto", "cpu", "gpu", "mps"] = "auto",
+    precision: Literal["auto", "32", "bf16"] = "auto",
+    num_workers: int | None = None,
+    image_column: str | None = None,
+    config: str | Path | None = None,
+) -> ExplainResult:
+    """Show where both networks find the evidence for their prediction, as heat maps."""
 
 def export(
     run: str | Path,

@@ -1,0 +1,130 @@
+"""Where a network looks: heat maps of one class by gradients."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cass.errors import ModelError
+from cass.models.backbones import Branch
+from cass.models.modes import evaluation_mode
+
+
+def heat_maps(branch: Branch, images: Tensor, classes: Tensor) -> Tensor:
+    """Compute where a fine-tuned branch finds evidence of a class.
+
+    Args:
+        branch: The branch, with a head.
+        images: (B, C, S, S) in [0, 1], on the branch's device.
+        classes: (B,) class of each image to explain.
+
+    Returns:
+        (B, S, S) on the CPU, in [0, 1]: 1 where the evidence is strongest; all 0 where there is none.
+
+    Raises:
+        ModelError: The network has neither a map of features nor attention that could be read.
+
+    Source:
+        CNNs: Grad-CAM (Selvaraju et al., ICCV 2017, equations 1 and 2) on the last features. Transformers:
+        gradient-weighted attention, propagated through the layers (Chefer, Gur & Wolf, ICCV 2021, equations 5
+        and 6).
+    """
+    with evaluation_mode(branch), torch.enable_grad():
+        attentions = _attention_modules(branch.backbone)
+        maps = (
+            _by_attention(branch, images, classes, attentions)
+            if attentions
+            else _by_features(branch, images, classes)
+        )
+    size = images.shape[-2:]
+    full = F.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)[:, 0].detach()
+    top = full.flatten(1).amax(dim=1).clamp(min=1e-12)
+    return (full / top[:, None, None]).clamp(0, 1).cpu()
+
+
+def _score(branch: Branch, embedding: Tensor, classes: Tensor) -> Tensor:
+    """Sum the logits of the classes to explain."""
+    if branch.head is None:
+        raise ModelError("A network without classes has nothing to explain", "Pass a run of cass finetune.")
+    logits: Tensor = branch.head(embedding)
+    return logits.gather(1, classes[:, None]).sum()
+
+
+def _by_features(branch: Branch, images: Tensor, classes: Tensor) -> Tensor:
+    """Weight the last features by the mean of their gradients; returns (B, h, w)."""
+    backbone: Any = branch.backbone
+    features = backbone.forward_features((images - branch.mean) / branch.std)
+    if features.ndim != 4:
+        raise ModelError(
+            f"{branch.spec.name!r} has no map of features and no attention that can be read",
+            "Choose a convolutional network or a plain vision Transformer.",
+        )
+    (gradient,) = torch.autograd.grad(_score(branch, backbone.forward_head(features), classes), features)
+    if features.shape[1] != branch.num_features and features.shape[3] == branch.num_features:
+        features, gradient = (
+            features.permute(0, 3, 1, 2),
+            gradient.permute(0, 3, 1, 2),
+        )  # channels last, as in Swin
+    return F.relu((gradient.mean(dim=(2, 3), keepdim=True) * features).sum(dim=1))
+
+
+def _by_attention(branch: Branch, images: Tensor, classes: Tensor, attentions: list[nn.Module]) -> Tensor:
+    """Propagate gradient-weighted attention from the pooled tokens to the patches; returns (B, h, w)."""
+    backbone: Any = branch.backbone
+    with _watched(attentions) as weights:
+        score = _score(branch, branch.embed(images), classes)
+        gradients = torch.autograd.grad(score, weights)
+    count = weights[0].shape[-1]
+    relevance = torch.eye(count, device=images.device).expand(len(images), count, count).clone()
+    for weight, gradient in zip(weights, gradients, strict=True):
+        step = F.relu(weight * gradient).mean(dim=1)
+        relevance = relevance + step @ relevance
+    prefix = int(getattr(backbone, "num_prefix_tokens", 0))
+    pooled = (
+        relevance[:, 0] if getattr(backbone, "global_pool", "") == "token" else relevance[:, prefix:].mean(dim=1)
+    )
+    height, width = _grid(backbone, count - prefix)
+    return pooled[:, prefix:].reshape(len(images), height, width)
+
+
+def _grid(backbone: Any, patches: int) -> tuple[int, int]:
+    """Return how the patches lie."""
+    height, width = getattr(backbone.patch_embed, "grid_size", None) or (0, 0)
+    if height * width != patches:
+        height = width = round(patches**0.5)
+    return int(height), int(width)
+
+
+def _attention_modules(backbone: nn.Module) -> list[nn.Module]:
+    """Return the attention layers whose weights timm can show, each over all tokens."""
+    if not hasattr(backbone, "blocks") or not hasattr(backbone, "patch_embed"):
+        return []
+    found = [part for part in backbone.modules() if hasattr(part, "fused_attn") and hasattr(part, "attn_drop")]
+    return found if len(found) == len(list(backbone.blocks)) else []  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def _watched(attentions: list[nn.Module]) -> Iterator[list[Tensor]]:
+    """Keep the attention weights (B, H, N, N) of each layer of the next forward pass, with their gradients."""
+    weights: list[Tensor] = []
+
+    def keep(module: nn.Module, given: Any, output: Tensor) -> None:
+        weights.append(output)
+
+    parts: list[Any] = list(attentions)
+    fused = [part.fused_attn for part in parts]
+    hooks = [part.attn_drop.register_forward_hook(keep) for part in parts]
+    try:
+        for part in parts:
+            part.fused_attn = False
+        yield weights
+    finally:
+        for part, was in zip(parts, fused, strict=True):
+            part.fused_attn = was
+        for hook in hooks:
+            hook.remove()

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from cass.errors import ModelError
+from cass.models.attribution import heat_maps
+from cass.models.backbones import BackboneSpec, Branch, build_branch
+
+SWIN = "swin_tiny_patch4_window7_224"
+
+
+def branch_of(network: str, *, size: int = 64, seed: int = 0) -> Branch:
+    branch = build_branch(BackboneSpec(network, image_size=size), seed=seed)
+    torch.manual_seed(seed)
+    branch.head = nn.Linear(branch.num_features, 3)
+    with torch.no_grad():
+        branch.head.weight.copy_(torch.rand(branch.head.weight.shape) ** 4)  # evidence for every class
+    return branch.eval()
+
+
+def images(size: int = 64) -> torch.Tensor:
+    return torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def test_the_map_of_a_pooling_network_is_its_class_activation_map() -> None:
+    """With average pooling and a linear head, Grad-CAM is CAM (Zhou et al., CVPR 2016), computed directly."""
+    branch = branch_of("test_resnet")
+    classes = torch.tensor([0, 2])
+    found = heat_maps(branch, images(), classes)
+    with torch.no_grad():
+        features = branch.backbone.forward_features((images() - branch.mean) / branch.std)
+        assert branch.head is not None
+        weight = branch.head.weight[classes]
+        expected = F.relu(torch.einsum("bc,bchw->bhw", weight, features))
+        expected = F.interpolate(expected[:, None], size=(64, 64), mode="bilinear")[:, 0]
+    top = expected.flatten(1).amax(dim=1)[:, None, None].clamp(min=1e-12)
+    torch.testing.assert_close(found, expected / top, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "network", ["test_resnet", "test_vit", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"]
+)
+def test_maps_have_the_size_of_the_image_and_leave_the_network_as_it_was(network: str) -> None:
+    size = 224 if "swin" in network else 64
+    branch = branch_of(network, size=size)
+    shown = images(size)
+    with torch.no_grad():
+        before = branch(shown)
+    maps = heat_maps(branch, shown, torch.tensor([0, 1]))
+    assert maps.shape == (2, size, size)
+    assert maps.min() >= 0
+    assert maps.amax() <= 1
+    with torch.no_grad():
+        torch.testing.assert_close(branch(shown), before)
+    assert all(parameter.grad is None for parameter in branch.parameters())
+
+
+@pytest.mark.parametrize("network", ["test_resnet", "test_vit"])
+def test_maps_depend_on_the_class_and_on_the_weights(network: str) -> None:
+    """The check of randomised weights (Adebayo et al., NeurIPS 2018)."""
+    branch, other = branch_of(network), branch_of(network, seed=1)
+    first = heat_maps(branch, images(), torch.tensor([0, 0]))
+    assert not torch.allclose(first, heat_maps(branch, images(), torch.tensor([1, 1])))
+    assert not torch.allclose(first, heat_maps(other, images(), torch.tensor([0, 0])))
+
+
+def test_a_network_without_classes_or_maps_is_refused() -> None:
+    branch = build_branch(BackboneSpec("test_resnet", image_size=64), seed=0)
+    branch.head = None
+    with pytest.raises(ModelError, match="without classes"):
+        heat_maps(branch, images(), torch.tensor([0, 1]))
+    with pytest.raises(ModelError, match="no map of features"):
+        heat_maps(branch_of("xcit_nano_12_p16_224"), images(), torch.tensor([0, 1]))
