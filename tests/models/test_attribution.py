@@ -27,15 +27,15 @@ def images(size: int = 64) -> torch.Tensor:
 
 def test_the_map_of_a_pooling_network_is_its_class_activation_map() -> None:
     """With average pooling and a linear head, Grad-CAM is CAM (Zhou et al., CVPR 2016), computed directly."""
-    branch = branch_of("test_resnet")
+    branch = branch_of("test_resnet", size=256)
     classes = torch.tensor([0, 2])
-    found = heat_maps(branch, images(), classes)
+    found = heat_maps(branch, images(256), classes)
     with torch.no_grad():
-        features = branch.backbone.forward_features((images() - branch.mean) / branch.std)
+        features = branch.backbone.forward_features((images(256) - branch.mean) / branch.std)
         assert branch.head is not None
         weight = branch.head.weight[classes]
         expected = F.relu(torch.einsum("bc,bchw->bhw", weight, features))
-        expected = F.interpolate(expected[:, None], size=(64, 64), mode="bilinear")[:, 0]
+        expected = F.interpolate(expected[:, None], size=(256, 256), mode="bilinear")[:, 0]
     top = expected.flatten(1).amax(dim=1)[:, None, None].clamp(min=1e-12)
     torch.testing.assert_close(found, expected / top, atol=1e-4, rtol=1e-3)
 

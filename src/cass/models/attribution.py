@@ -14,6 +14,9 @@ from cass.errors import ModelError
 from cass.models.backbones import Branch
 from cass.models.modes import evaluation_mode
 
+LEAST_PLACES = 7
+"""Places along a side of a CNN's map: of small images an earlier stage is taken, whose map is finer."""
+
 
 def heat_maps(branch: Branch, images: Tensor, classes: Tensor) -> Tensor:
     """Compute where a fine-tuned branch finds evidence of a class.
@@ -30,7 +33,8 @@ def heat_maps(branch: Branch, images: Tensor, classes: Tensor) -> Tensor:
         ModelError: The network has neither a map of features nor attention that could be read.
 
     Source:
-        CNNs: Grad-CAM (Selvaraju et al., ICCV 2017, equations 1 and 2) on the last features. Transformers:
+        CNNs: Grad-CAM (Selvaraju et al., ICCV 2017, equations 1 and 2) on the last
+        stage with 7 x 7 places or more. Transformers:
         gradient-weighted attention, propagated through the layers (Chefer, Gur & Wolf, ICCV 2021, equations 5
         and 6).
     """
@@ -56,21 +60,36 @@ def _score(branch: Branch, embedding: Tensor, classes: Tensor) -> Tensor:
 
 
 def _by_features(branch: Branch, images: Tensor, classes: Tensor) -> Tensor:
-    """Weight the last features by the mean of their gradients; returns (B, h, w)."""
+    """Weight features by the mean of their gradients; returns (B, h, w)."""
     backbone: Any = branch.backbone
-    features = backbone.forward_features((images - branch.mean) / branch.std)
-    if features.ndim != 4:
+    kept: list[Tensor] = []
+    stage = _stage(backbone, images.shape[-1])
+    hook = stage.register_forward_hook(lambda module, given, output: kept.append(output)) if stage else None
+    try:
+        features = backbone.forward_features((images - branch.mean) / branch.std)
+        score = _score(branch, backbone.forward_head(features), classes)
+    finally:
+        if hook is not None:
+            hook.remove()
+    shown = kept[0] if kept and isinstance(kept[0], Tensor) else features
+    if shown.ndim != 4:
         raise ModelError(
             f"{branch.spec.name!r} has no map of features and no attention that can be read",
             "Choose a convolutional network or a plain vision Transformer.",
         )
-    (gradient,) = torch.autograd.grad(_score(branch, backbone.forward_head(features), classes), features)
-    if features.shape[1] != branch.num_features and features.shape[3] == branch.num_features:
-        features, gradient = (
-            features.permute(0, 3, 1, 2),
-            gradient.permute(0, 3, 1, 2),
-        )  # channels last, as in Swin
-    return F.relu((gradient.mean(dim=(2, 3), keepdim=True) * features).sum(dim=1))
+    (gradient,) = torch.autograd.grad(score, shown)
+    if shown.shape[1] > shown.shape[3] or shown.shape[2] == shown.shape[3]:
+        return F.relu((gradient.mean(dim=(2, 3), keepdim=True) * shown).sum(dim=1))
+    return F.relu((gradient.mean(dim=(1, 2), keepdim=True) * shown).sum(dim=3))  # channels last, as in Swin
+
+
+def _stage(backbone: Any, side: int) -> nn.Module | None:
+    """Return the last stage whose map has at least 7 x 7 places; None for the network's last features."""
+    for info in reversed(list(getattr(backbone, "feature_info", []))):
+        if side // info["reduction"] >= LEAST_PLACES:
+            module: nn.Module = backbone.get_submodule(info["module"])
+            return module
+    return None
 
 
 def _by_attention(branch: Branch, images: Tensor, classes: Tensor, attentions: list[nn.Module]) -> Tensor:
