@@ -8,6 +8,7 @@ Usage: python benchmarks/targets.py benchmarks/small.yaml runs/small [--seeds 0,
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,8 @@ def met(found: Resampled, *, least: float, above: float = 0.0) -> str:
     """Say whether a gain reaches its target and its interval lies above a bound."""
     if found.seeds < 2:
         return "not measured"
-    if found.interval.value >= least and found.interval.low > above:
+    low = found.interval.value if math.isnan(found.interval.low) else found.interval.low  # equal in every resample
+    if found.interval.value >= least and low > above:
         return "met"
     return "**missed**"
 

@@ -95,6 +95,8 @@ def test_where_there_is_nothing_to_learn_from_it_is_said(started: tuple[Path, Pa
     assert "every training image is labelled" in summary["teaching"]["reason"]
     summary, _ = tune(*started, tmp_path / "off", head="linear", unlabelled="off")
     assert "--unlabelled is off" in summary["teaching"]["reason"]
+    summary, _ = tune(*started, tmp_path / "few", head="linear", unlabelled="auto")
+    assert "labels are too few to tell" in summary["teaching"]["reason"]
 
 
 def test_a_branch_fine_tuned_alone_is_taught_by_the_other(started: tuple[Path, Path], tmp_path: Path) -> None:

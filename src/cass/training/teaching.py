@@ -22,6 +22,9 @@ from cass.types import BranchName
 
 log = logging.getLogger("cass")
 
+LEAST_LABELS = 30
+"""Labels of training and validation images below which pseudo-labels are not used."""
+
 FEW_GROUPS = 20
 """Groups of labelled images up to which the check leaves out one group at a time."""
 
@@ -92,6 +95,8 @@ def _obstacle(config: TuneSettings, probed: Mapping[BranchName, ProbedBranch], d
         return "the pretraining run has one branch, and it takes two"
     if not len(data.unlabelled):
         return "every training image is labelled"
+    if config.unlabelled == "auto" and len(data.labels) < LEAST_LABELS:
+        return f"{len(data.labels)} labels are too few to tell whether that would help"
     return ""
 
 
