@@ -232,7 +232,7 @@ def finetune(
     gradient_checkpointing: bool = False,
     branch: Literal["cnn", "transformer", "both"] = "both",
     head: Literal["full", "linear"] = "full",
-    unlabelled: Literal["auto", "on", "off"] = "auto",
+    unlabelled: Literal["auto", "on", "off"] = "off",
     loss: Literal["focal", "cross_entropy", "bce"] = "focal",
     focal_alpha: float = 1.0,
     focal_gamma: float = 2.0,

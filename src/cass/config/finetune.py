@@ -33,10 +33,9 @@ class TuneSettings(TrainSettings):
         "have no effect. full: the linear probe, then fine-tuning of the whole network from there.",
     )
     unlabelled: Literal["auto", "on", "off"] = Field(
-        "auto",
-        description="Use of the unlabelled training images: both branches label them for each other "
-        "(pseudo-labels). auto: unless held-out labels show that this does not help; on: always; off: use the "
-        "labels alone.",
+        "off",
+        description="Use of the unlabelled training images. off: none; auto: both branches label them for each "
+        "other (pseudo-labels), unless held-out labels show that this does not help; on: always.",
     )
     loss: Literal["focal", "cross_entropy", "bce"] = Field(
         "focal", description="Training loss; on multi-label sets, focal and bce use sigmoids."

@@ -42,9 +42,9 @@ def advice(rows: Sequence[ResultRow], *, collapsed: Collection[str] = ()) -> lis
             "with a lower --lr."
         )
     if harmed := _harmed(taught):
-        lines.append(f"Do not use pseudo-labels for {', '.join(harmed)}: fine-tune with --unlabelled off.")
+        lines.append(f"Do not use pseudo-labels for {', '.join(harmed)}: leave --unlabelled off.")
     elif any(_outcome(gain) == HELPED for gain in taught):
-        lines.append("Use the pseudo-labels: cass finetune does so by default (--unlabelled auto).")
+        lines.append("Pseudo-labels helped here: fine-tune with --unlabelled auto.")
     if count := len(pretrained) + len(taught):
         lines.append(
             f"One seed, and {count} comparison{'s' * (count > 1)} without correction: repeat with other --seed "

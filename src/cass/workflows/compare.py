@@ -218,6 +218,8 @@ def _finetune_and_evaluate(
                 tuning[key] = getattr(config, key)
         if alone:
             tuning["unlabelled"] = "off"
+        elif "unlabelled" not in config.finetune.model_fields_set:
+            tuning["unlabelled"] = "auto"
         run_finetune(
             FinetuneConfig(
                 **tuning,
