@@ -72,6 +72,12 @@ def _by_features(branch: Branch, images: Tensor, classes: Tensor) -> Tensor:
         if hook is not None:
             hook.remove()
     shown = kept[0] if kept and isinstance(kept[0], Tensor) else features
+    if shown.ndim == 3 and kept:  # patch tokens, without a map
+        (gradient,) = torch.autograd.grad(score, shown)
+        tokens = F.relu((gradient.mean(dim=1, keepdim=True) * shown).sum(dim=2))
+        side = round(tokens.shape[1] ** 0.5)
+        if side * side == tokens.shape[1]:
+            return tokens.reshape(len(images), side, side)
     if shown.ndim != 4:
         raise ModelError(
             f"{branch.spec.name!r} has no map of features and no attention that can be read",
@@ -84,7 +90,13 @@ def _by_features(branch: Branch, images: Tensor, classes: Tensor) -> Tensor:
 
 
 def _stage(backbone: Any, side: int) -> nn.Module | None:
-    """Return the last stage whose map has at least 7 x 7 places; None for the network's last features."""
+    """Return the last stage whose map has at least 7 x 7 places; None for the network's last features.
+
+    Of a Transformer whose attention cannot be read, such as XCiT, it is the last block over patches.
+    """
+    if hasattr(backbone, "cls_attn_blocks"):
+        blocks: nn.Module = backbone.blocks[-1]
+        return blocks
     for info in reversed(list(getattr(backbone, "feature_info", []))):
         if side // info["reduction"] >= LEAST_PLACES:
             module: nn.Module = backbone.get_submodule(info["module"])
