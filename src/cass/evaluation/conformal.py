@@ -36,10 +36,6 @@ class Safeguards:
     groups: int
     doubt: float | None
 
-    def to_dict(self) -> dict[str, float | int | None]:
-        """Return plain values for JSON."""
-        return {"coverage": self.coverage, "least": self.least, "groups": self.groups, "doubt": self.doubt}
-
 
 def fit_safeguards(
     probabilities: NDArray[np.floating],

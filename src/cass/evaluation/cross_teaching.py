@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from cass.evaluation.logistic import Floats, LogisticFits, log_loss
-from cass.evaluation.probe import Scaling, Split, same_priors
+from cass.evaluation.probe import Classifier, Scaling, Split, same_priors
 from cass.types import BranchName, Task
 
 ROUNDS = 6
@@ -60,23 +60,6 @@ class Lesson(NamedTuple):
     rows: NDArray[np.int64]
     targets: Floats
     shares: Floats
-
-
-class Classifier(NamedTuple):
-    """A linear classifier of raw embeddings: ``logits = embeddings @ weight.T + bias``.
-
-    Attributes:
-        weight: (K, D).
-        bias: (K,).
-    """
-
-    weight: Floats
-    bias: Floats
-
-    def logits(self, embeddings: NDArray[np.floating]) -> Floats:
-        """Map embeddings (N, D) to logits (N, K)."""
-        result: Floats = np.asarray(embeddings, dtype=np.float64) @ self.weight.T + self.bias
-        return result
 
 
 class Taught(NamedTuple):
@@ -126,8 +109,7 @@ class _Features(NamedTuple):
 
     def folded(self, coefficients: Floats, bias: Floats) -> Classifier:
         """Turn weights (K, R) and biases for the features into those for raw embeddings."""
-        weight = (coefficients @ self.rotation.T) / self.pupil.scaling.scale
-        return Classifier(weight, bias - weight @ self.pupil.scaling.centre)
+        return Classifier(*self.pupil.scaling.folded(coefficients, bias, self.rotation))
 
 
 def teach(pupils: Mapping[BranchName, Pupil], labels: NDArray[np.uint8], *, task: Task, weights: Floats) -> Taught:
@@ -203,10 +185,7 @@ def judge(
 
 def _features(pupil: Pupil) -> _Features:
     """Scale the embeddings and rotate them onto their principal axes."""
-    scaled = [
-        (np.asarray(part, dtype=np.float64) - pupil.scaling.centre) / pupil.scaling.scale
-        for part in (pupil.labelled, pupil.unlabelled)
-    ]
+    scaled = [pupil.scaling.apply(part) for part in (pupil.labelled, pupil.unlabelled)]
     every = np.concatenate(scaled)
     _, axes = np.linalg.eigh(every.T @ every)
     rotation = axes[:, ::-1][:, :WIDTH]

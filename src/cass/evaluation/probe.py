@@ -43,14 +43,42 @@ class Scaling(NamedTuple):
     centre: Floats
     scale: Floats
 
+    def apply(self, embeddings: NDArray[np.floating]) -> Floats:
+        """Centre and scale embeddings (N, D)."""
+        scaled: Floats = (np.asarray(embeddings, dtype=np.float64) - self.centre) / self.scale
+        return scaled
+
+    def folded(self, coefficients: Floats, bias: Floats, rotation: Floats | None) -> tuple[Floats, Floats]:
+        """Turn weights (K, R) and biases for scaled, rotated embeddings into those for raw embeddings."""
+        if rotation is not None:
+            coefficients = coefficients @ rotation.T
+        weight = coefficients / self.scale
+        return weight, bias - weight @ self.centre
+
 
 @dataclass(frozen=True)
-class Probe:
+class Classifier:
     """A linear classifier of raw embeddings: ``logits = embeddings @ weight.T + bias``.
 
     Attributes:
         weight: (K, D) float64.
         bias: (K,) float64.
+    """
+
+    weight: Floats
+    bias: Floats
+
+    def logits(self, embeddings: NDArray[np.floating]) -> Floats:
+        """Map embeddings (N, D) to logits (N, K)."""
+        result: Floats = np.asarray(embeddings, dtype=np.float64) @ self.weight.T + self.bias
+        return result
+
+
+@dataclass(frozen=True)
+class Probe(Classifier):
+    """A classifier with how it was chosen.
+
+    Attributes:
         scaling: The chosen centre and scale of the embeddings.
         penalty: The chosen strength of the penalty.
         losses: Held-out loss by strength, for those that were tried with that scaling; empty where nothing was
@@ -59,18 +87,11 @@ class Probe:
         held_rows: (H,) rows of these images among the training and validation images, in this order.
     """
 
-    weight: Floats
-    bias: Floats
     scaling: Scaling
     penalty: float
     losses: dict[float, float]
     held: Floats
     held_rows: NDArray[np.int64]
-
-    def logits(self, embeddings: NDArray[np.floating]) -> Floats:
-        """Map embeddings (N, D) to logits (N, K)."""
-        result: Floats = np.asarray(embeddings, dtype=np.float64) @ self.weight.T + self.bias
-        return result
 
 
 class Split(NamedTuple):
@@ -98,13 +119,6 @@ class _Chosen(NamedTuple):
     scaling: Scaling
     features: Floats
     rotation: Floats | None
-
-    def folded(self, coefficients: Floats, bias: Floats) -> tuple[Floats, Floats]:
-        """Turn weights (K, R) and biases for the features into those for raw embeddings."""
-        if self.rotation is not None:
-            coefficients = coefficients @ self.rotation.T
-        weight = coefficients / self.scaling.scale
-        return weight, bias - weight @ self.scaling.centre
 
 
 def fit_probe(
@@ -164,7 +178,7 @@ def fit_probe(
             coefficients, bias = LogisticFits(features[rows], labels[rows], counted, task).at(choice.penalty)
     if not pooled:
         choice = choice._replace(held=features[held] @ coefficients.T + bias, held_rows=held)
-    weight, bias = chosen.folded(coefficients, bias)
+    weight, bias = chosen.scaling.folded(coefficients, bias, chosen.rotation)
     return Probe(weight, bias, chosen.scaling, choice.penalty, choice.losses, choice.held, choice.held_rows)
 
 
@@ -181,7 +195,7 @@ def _choose_scaling(
     """Try every scaling with every strength on images held out."""
     found = []
     for scaling in scalings(sample):
-        features, rotation = _reduce((pool - scaling.centre) / scaling.scale)
+        features, rotation = _reduce(scaling.apply(pool))
         choice = _choose_penalty(features, labels, splits, weights, task, several=several)
         found.append(_Chosen(choice, scaling, features, rotation))
     return min(found, key=lambda each: each.choice.loss)  # of equal ones the first

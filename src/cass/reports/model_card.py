@@ -22,7 +22,7 @@ USE = {
 import timm, torch
 from preprocess import read_image  # beside this file
 
-model = timm.create_model("local-dir:{folder}", pretrained=True).eval()
+model = timm.create_model("local-dir:.", pretrained=True).eval()
 mean, std = (torch.tensor(model.pretrained_cfg[key]).view(1, -1, 1, 1) for key in ("mean", "std"))
 images = torch.from_numpy(read_image("scan.png"))[None]
 with torch.no_grad():
@@ -33,7 +33,7 @@ import onnxruntime
 from preprocess import read_image  # beside this file
 
 session = onnxruntime.InferenceSession("model.onnx")
-outputs = session.run(None, {{"images": read_image("scan.png")[None]}})
+outputs = session.run(None, {"images": read_image("scan.png")[None]})
 ```""",
     "torchscript": """```python
 import torch
@@ -77,7 +77,7 @@ def model_card(source: CardSource, branch: Branch, name: BranchName, *, kind: st
     classes = list(summary.get("classes", ()))
     parts = [f"# {spec.name}, the {'CNN' if name == 'cnn' else 'Transformer'} branch of a cass run"]
     parts.append(_purpose(branch, classes, task=summary.get("task")))
-    parts += ["## Use", USE[kind].format(folder="."), _meaning(summary, kind)]
+    parts += ["## Use", USE[kind], _meaning(summary, kind)]
     if classes:
         parts += ["## Data and labels", *_data(summary)]
         parts += ["## Results on the test images", *_results(source.report, name)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from cass.data.manifest.manifest import Manifest, load_manifest
 from cass.errors import DataError
 from cass.hardware import accelerator
 from cass.resolve.naming import check_new_csv
-from cass.runs.folder import SUMMARY, branch_files
+from cass.runs.folder import branch_files, summary_if_there
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,7 @@ def resolve_select(config: SelectConfig) -> ResolvedSelect:
     check_new_csv(config.out)
     accelerator(config.device)
     branch_files(config.run)
-    path = config.run / SUMMARY
-    summary = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    summary = summary_if_there(config.run) or {}
     manifest = load_manifest(config.data, config, known=summary.get("classes", ()))
     free = ~manifest.labelled
     if manifest.splits is not None:

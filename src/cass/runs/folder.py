@@ -196,6 +196,15 @@ def read_summary(run: Path, *, written_by: str) -> dict[str, Any]:
     return summary
 
 
+def summary_if_there(run: Path) -> dict[str, Any] | None:
+    """Read the summary of a run; None where there is none."""
+    path = run / SUMMARY
+    if not path.is_file():
+        return None
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
 def finetuned_summary(run: Path) -> dict[str, Any]:
     """Read the summary of a fine-tuned run.
 

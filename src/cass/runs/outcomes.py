@@ -14,7 +14,7 @@ from cass.config.finetune import FinetuneConfig
 from cass.data.manifest.manifest import GENERATED, load_manifest
 from cass.errors import CassError
 from cass.reports.run_page import RunFacts
-from cass.runs.folder import SUMMARY, finetuned_summary, read_config, read_metrics
+from cass.runs.folder import finetuned_summary, read_config, read_metrics, summary_if_there
 
 EVALUATION = Path("evaluation") / "test"
 
@@ -49,8 +49,7 @@ def read_facts(run: Path) -> RunFacts:
     *_, branch = answers
     main = answers[branch]
     root, groups = _test_images(read_config(folder, EvaluateConfig, written_by="cass evaluate"))
-    before = config.run / SUMMARY
-    there = before.is_file()
+    before = summary_if_there(config.run)
     return RunFacts(
         name=run.resolve().name,
         config=config,
@@ -63,8 +62,8 @@ def read_facts(run: Path) -> RunFacts:
         targets=main.targets,
         predicted=main.predicted,
         tuning=read_metrics(run),
-        pretraining=json.loads(before.read_text(encoding="utf-8")) if there else None,
-        pretraining_metrics=read_metrics(config.run) if there else None,
+        pretraining=before,
+        pretraining_metrics=None if before is None else read_metrics(config.run),
         root=root,
         groups=groups,
     )

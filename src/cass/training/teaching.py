@@ -12,9 +12,9 @@ import numpy as np
 
 from cass.config.finetune import TuneSettings
 from cass.data.store.dataset import StoredImages
-from cass.evaluation.cross_teaching import Classifier, Judgement, Lesson, Pupil, judge, teach
+from cass.evaluation.cross_teaching import Judgement, Lesson, Pupil, judge, teach
 from cass.evaluation.logistic import Floats
-from cass.evaluation.probe import Split, probe_folds
+from cass.evaluation.probe import Classifier, Split, probe_folds
 from cass.training.balance import Balance
 from cass.training.labelled import LabelledImages, PseudoLabels
 from cass.training.probing import ProbedBranch

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cass.config.explain import ExplainConfig
 from cass.data.formats.unreadable import Pixels
+from cass.data.store.dataset import to_images
 from cass.data.store.stream import fitted_image
 from cass.errors import DataError
 from cass.evaluation.probabilities import probabilities
@@ -106,9 +107,10 @@ def _explain(
             pictures[name] = read
     if not pictures:
         return []
-    scaled = [pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max) for pixels in pictures.values()]
-    device = next(next(iter(branches.values())).parameters()).device
-    images = torch.from_numpy(np.stack(scaled)).permute(0, 3, 1, 2).contiguous().to(device)
+    each = [
+        to_images(torch.from_numpy(np.array(pixels)[None])) for pixels in pictures.values()
+    ]  # depths may differ
+    images = torch.cat(each).contiguous().to(torch_device(config))
     classes = given.summary["classes"]
     with torch.no_grad():
         told = [probabilities(branch.eval()(images), task=given.summary["task"]) for branch in branches.values()]
@@ -122,7 +124,14 @@ def _explain(
         own = {branch: part[row] for branch, part in maps.items()}
         index = int(chosen[row])
         found.append(
-            Explained(name, classes[index], float(mean[row, index]), _shown(scaled[row]), own, _agreement(own))
+            Explained(
+                name,
+                classes[index],
+                float(mean[row, index]),
+                _shown(each[row][0].permute(1, 2, 0).numpy()),
+                own,
+                _agreement(own),
+            )
         )
     return found
 

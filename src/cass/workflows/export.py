@@ -17,7 +17,7 @@ from cass.models.portable import write_onnx, write_timm, write_torchscript
 from cass.reports.model_card import CardSource, model_card
 from cass.reports.preprocess_script import preprocess_script
 from cass.resolve.export import resolve_export
-from cass.runs.folder import SUMMARY, read_config, read_summary, staged
+from cass.runs.folder import read_config, staged, summary_if_there
 from cass.types import BranchName
 
 NETWORK_FILES = {"timm": "model.safetensors", "onnx": "model.onnx", "torchscript": "model.pt"}
@@ -62,20 +62,12 @@ def run_export(config: ExportConfig, resolved: dict[BranchName, Path] | None = N
 
 def _source(run: Path) -> CardSource:
     """Read what the cards say of the run."""
-    summary = read_summary(run, written_by="cass finetune") if (run / SUMMARY).is_file() else {}
-    before = None
+    summary, before = summary_if_there(run) or {}, None
     if summary.get("kind") == "finetune":
-        before = read_config(run, FinetuneConfig, written_by="cass finetune").run
-    report = run / "evaluation" / "test" / "report.json"
-    return CardSource(summary, _json(before and before / SUMMARY), _json(report))
-
-
-def _json(path: Path | None) -> dict[str, Any] | None:
-    """Read a JSON file; None where there is none."""
-    if path is None or not path.is_file():
-        return None
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+        before = summary_if_there(read_config(run, FinetuneConfig, written_by="cass finetune").run)
+    path = run / "evaluation" / "test" / "report.json"
+    report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return CardSource(summary, before, report)
 
 
 def _write_branch(branch: Branch, name: BranchName, folder: Path, *, source: CardSource, kind: str) -> None:

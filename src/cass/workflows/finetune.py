@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +117,7 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
             "teaching": teaching.summary,
             "branches": {name: branch.summary for name, branch in tuned.items()},
             "thresholds_of_the_mean": _mean_thresholds(tuned, task=data.task),
-            "safeguards": _safeguards(tuned, task=data.task).to_dict(),
+            "safeguards": asdict(_safeguards(tuned, task=data.task)),
         }
         write_json(folder / SUMMARY, summary)
     return FinetuneResult(config.out, summary)

@@ -86,11 +86,10 @@ def _embedded(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], Floats | None, dict[str, str]]:
     """Embed the images; returns the readable rows, their features and doubt, and what is unreadable."""
     branches = load_branches(config.run, "both")
-    fine_tuned = task is not None and all(branch.head is not None for branch in branches.values())
 
     def output(branch: Branch, images: Tensor) -> Tensor:
         embedding = branch.embed(images)
-        if not fine_tuned or task is None or branch.head is None:
+        if task is None or branch.head is None:
             return embedding
         return torch.cat([embedding, probabilities(branch.head(embedding), task=task)], dim=1)
 
@@ -110,7 +109,7 @@ def _embedded(
     widths = {name: branch.num_features for name, branch in branches.items()}
     features = joint_embeddings({name: part[:, : widths[name]] for name, part in outputs.items()})
     doubt = None
-    if fine_tuned and task is not None:
+    if task is not None:
         doubt = doubt_of({name: part[:, widths[name] :] for name, part in outputs.items()}, task=task)
     return rows, features, doubt, {manifest.images[row]: why for row, why in bad.items()}
 
