@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import cass
-from cass.errors import OutputError
+from cass.errors import ConfigError, OutputError
 from tiny_runs import write_run
 
 
@@ -68,3 +68,25 @@ def test_a_run_tells_what_to_refer_and_what_cannot_be_ruled_out(tuned: Path, sca
     # Five labelled patients are too few to rule a class out, and seven images to call a doubt high.
     assert "refer" not in table
     assert (sets.str.len() == 3).all()
+
+
+def test_a_stated_sensitivity_calls_classes(tuned: Path, scans: Path, tmp_path: Path) -> None:
+    result = cass.predict(tuned, scans, out=tmp_path / "p.csv", sensitivity=0.5, device="cpu")
+    table = pd.read_csv(tmp_path / "p.csv", keep_default_na=False)
+    assert result.called
+    held = pd.read_csv(tuned / "held_out.csv")
+    for name, threshold in result.called.items():
+        called = table[f"called_{name}"] == "yes"
+        assert called.tolist() == (table[f"probability_{name}"].round(6) >= threshold).tolist()
+        own = held[held[f"label_{name}"] == 1]
+        assert (own[f"probability_{name}"] >= threshold).mean() >= 0.5
+    assert not any("patient" in str(cell) for cell in held.to_numpy().ravel())  # groups are numbers
+    with pytest.raises(ConfigError, match=r"--sensitivity 0\.999 needs 999 held-out"):
+        cass.predict(tuned, scans, out=tmp_path / "q.csv", sensitivity=0.999, device="cpu")
+    (tuned / "held_out.csv").rename(tuned / "hidden.csv")
+    try:
+        with pytest.raises(OutputError, match="kept no held-out answers"):
+            cass.predict(tuned, scans, out=tmp_path / "q.csv", sensitivity=0.5, device="cpu")
+    finally:
+        (tuned / "hidden.csv").rename(tuned / "held_out.csv")
+    assert not (tmp_path / "q.csv").exists()

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import cass
-from cass.errors import ConfigError, OutputError
+from cass.errors import ConfigError, DataError, OutputError
 from conftest import TINY, write_scans
 
 
@@ -40,13 +40,45 @@ def test_the_page_shows_everything_and_asks_nobody(evaluated: Path, tmp_path: Pa
     assert result.sentence.split(". ")[0] in page
     for title in (
         *("Data", "Training", "Results on the test images", "Confusion matrix", "Sensitivity and specificity"),
-        *("Calibration", "Groups", "Errors against coverage", "The worst errors", "Limits of use"),
+        *("Calibration", "Groups and sites", "Errors against coverage", "The worst errors", "Limits of use"),
     ):
         assert f"<h2>{title}</h2>" in page
     assert page.count("<svg viewBox") >= 5
     assert all(re.search(r"aria-label='[^']+'", chart) for chart in re.findall(r"<svg viewBox[^>]*>", page))
     assert "data:image/jpeg;base64," in page
     assert not re.search(r"patient\d", page)  # groups are not named
+
+
+def test_the_page_has_heat_maps_a_map_operating_points_and_sites(
+    evaluated: Path, doubtful: Path, tmp_path: Path
+) -> None:
+    audit = tmp_path / "audit.json"
+    cass.audit(doubtful, json_file=audit)
+    cass.report(evaluated, out=tmp_path / "report.html", audit=audit)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "evidence of the transformer" in page
+    assert "<h2>Map of the embeddings</h2>" in page
+    assert "Thresholds chosen on held-out labels, measured on the test images" in page
+    assert "What <code>cass audit</code> found" in page
+    assert "<strong>warning, labels:</strong>" in page or "<li><strong>" in page
+    table = pd.read_csv(doubtful, dtype=str, keep_default_na=False)
+    table["site"] = ["north" if row % 3 else "<south>" for row in range(len(table))]
+    table.to_csv(doubtful, index=False)
+    cass.report(evaluated, out=tmp_path / "sites.html")
+    sites = (tmp_path / "sites.html").read_text(encoding="utf-8")
+    assert "<p>By site</p>" in sites
+    assert "&lt;south&gt;" in sites
+    assert "<south>" not in sites
+
+
+def test_what_is_no_audit_is_refused(evaluated: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    other.write_text("{}")
+    with pytest.raises(DataError, match=r"other\.json was not written by cass audit"):
+        cass.report(evaluated, out=tmp_path / "report.html", audit=other)
+    with pytest.raises(DataError, match=r"missing\.json cannot be read"):
+        cass.report(evaluated, out=tmp_path / "report.html", audit=tmp_path / "missing.json")
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_pictures_can_be_left_out(evaluated: Path, tmp_path: Path) -> None:

@@ -27,5 +27,12 @@ class PredictConfig(ColumnSettings, ComputeSettings):
     out: Path = Field(
         description="Output: a file if the name ends in .csv or .parquet, otherwise a folder of Parquet shards."
     )
+    sensitivity: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Call a class from the probability on that finds this share of its images, such as 0.95, "
+        "chosen on the held-out labels of the run. Adds a column called_CLASS for each class.",
+    )
     batch_size: int = Field(64, ge=1, description="Images per batch.")
     resume: bool = Field(False, description=RESUME)

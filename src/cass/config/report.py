@@ -30,7 +30,12 @@ class ReportConfig(Settings):
         "first is shown in full.",
     )
     out: Path = Field(description="HTML file to write.")
-    images: bool = Field(True, description="Show the pictures of the worst errors; they stay inside the page.")
+    audit: Path | None = Field(
+        None, description="What cass audit --json wrote of the data set; its findings are shown."
+    )
+    images: bool = Field(
+        True, description="Show the pictures of the worst errors, with heat maps; they stay inside the page."
+    )
     overwrite: bool = Field(False, description="Replace an existing file.")
 
     @field_validator("runs", mode="before")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cass.evaluation.bootstrap import Interval
+from cass.evaluation.operating import OperatingPoint, operating_point
 from cass.evaluation.shares import wilson
 from cass.types import Task
 
@@ -39,20 +40,6 @@ class ReliabilityBin(NamedTuple):
     confidence: float
     observed: Interval
     size: int
-
-
-class OperatingPoint(NamedTuple):
-    """A threshold on one class's probability.
-
-    Attributes:
-        threshold: Probability from which on the class is called.
-        sensitivity: Share of the images with the class that are called, with Wilson's interval.
-        specificity: Share of the others that are not.
-    """
-
-    threshold: float
-    sensitivity: Interval
-    specificity: Interval
 
 
 def roc(scores: NDArray[np.floating], truth: NDArray[np.bool_]) -> Curve | None:
@@ -88,14 +75,13 @@ def at_specificity(
     Returns:
         The point, with 95% Wilson intervals; None where a class is missing.
     """
-    others, own = scores[~truth], scores[truth]
-    if not len(others) or not len(own):
+    others = scores[~truth]
+    if not len(others) or not truth.any():
         return None
     levels = np.unique(np.concatenate([scores, [np.inf]]))
     spared = np.searchsorted(np.sort(others), levels, side="left") / len(others)
     threshold = float(levels[np.flatnonzero(spared >= least)[0]])
-    found, spared_share = (own >= threshold).mean(), (others < threshold).mean()
-    return OperatingPoint(threshold, wilson(float(found), len(own)), wilson(float(spared_share), len(others)))
+    return operating_point(scores, truth, threshold)
 
 
 def reliability(

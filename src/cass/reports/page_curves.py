@@ -17,7 +17,9 @@ from cass.evaluation.curves import (
     risk_coverage,
     roc,
 )
+from cass.evaluation.operating import groups_needed, operating_point, threshold_for
 from cass.evaluation.selection import doubt_of
+from cass.reports.run_facts import RunFacts
 from cass.reports.svg import Axis, Series, interval_chart, line_chart
 from cass.reports.tables import Cells, percent
 from cass.reports.webpage import html_cells, paragraph
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SPECIFICITIES = (0.9, 0.95)
+SENSITIVITIES = (0.9, 0.95)
 MOST_POINTS = 200
 COVERED = 0.8
 
@@ -113,6 +116,37 @@ def ranking_section(
         html_cells(Cells("", head, rows)),
         paragraph(note),
     ]
+
+
+def operating_section(facts: RunFacts) -> list[str]:
+    """Lay out what thresholds do on the test images that were chosen on held-out labels.
+
+    Args:
+        facts: The run.
+
+    Returns:
+        HTML; nothing for a run of an earlier version.
+    """
+    if facts.held_out is None:
+        return []
+    rows = []
+    for index, name in enumerate(facts.classes):
+        for sensitivity in SENSITIVITIES:
+            threshold = threshold_for(facts.held_out, index, sensitivity=sensitivity)
+            truth = facts.targets[:, index] > 0
+            point = None if threshold is None else operating_point(facts.probabilities[:, index], truth, threshold)
+            shown = ["-", "-", "-"]
+            if point is not None:
+                shown = [f"{point.threshold:.3f}", percent(point.sensitivity), percent(point.specificity)]
+            rows.append([name, f"{100 * sensitivity:g}%", *shown])
+    head = ["class", "sensitivity asked for", "probability from", "sensitivity, %", "specificity, %"]
+    needed = " or ".join(f"{groups_needed(share)} ({100 * share:g}%)" for share in SENSITIVITIES)
+    note = (
+        f"A dash: fewer than {needed} held-out patients or images have the class. "
+        "`cass predict --sensitivity 0.95` uses these thresholds."
+    )
+    title = "Thresholds chosen on held-out labels, measured on the test images"
+    return [html_cells(Cells(title, head, rows)), paragraph(note)]
 
 
 def calibration_section(

@@ -4,110 +4,58 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.config.finetune import FinetuneConfig
-from cass.evaluation.bootstrap import Interval
-from cass.evaluation.shares import FEW_TEST_IMAGES
 from cass.reports.model_card import LIMITS, read_interval
-from cass.reports.page_curves import calibration_section, doubt_section, ranking_section, training_charts
+from cass.reports.page_curves import (
+    calibration_section,
+    doubt_section,
+    operating_section,
+    ranking_section,
+    training_charts,
+)
+from cass.reports.page_data import data_section, groups_section
+from cass.reports.page_images import ERROR_SIDE, errors_section, map_section
+from cass.reports.run_facts import OtherRun, RunFacts
 from cass.reports.svg import CHART_STYLE, Axis, interval_chart
 from cass.reports.tables import METRIC_NAMES, Cells, percent
-from cass.reports.webpage import html_cells, image_figure, paragraph, web_page
-
-if TYPE_CHECKING:
-    import pandas as pd
+from cass.reports.webpage import html_cells, paragraph, web_page
 
 CLASS_METRICS = {"f1": "F1", "auroc": "AUROC", "average_precision": "average precision"}
-MOST_ERRORS = 12
-ERROR_SIDE = 128
 PAGE_STYLE = f"""{CHART_STYLE}
 .lead{{font-size:1.25rem;line-height:1.4}}figure{{margin:.3rem .6rem .3rem 0}}
-.errors figure{{width:{ERROR_SIDE}px}}
+.errors figure{{width:{ERROR_SIDE}px}}.errors{{display:flex;flex-wrap:wrap;gap:.6rem}}
+.case{{border:1px solid var(--line);border-radius:.3rem;padding:.2rem;max-width:100%}}
 td.hit{{background:color-mix(in srgb,var(--c1) var(--share),transparent)}}
 @media print{{body{{max-width:none}}section{{break-inside:avoid}}}}"""
 
 
 @dataclass(frozen=True)
-class RunFacts:
-    """A run as its page shows it.
+class Extras:
+    """What a page shows beside the run itself.
 
     Attributes:
-        name: What to call it.
-        config: Settings of its fine-tuning.
-        summary: Its summary.
-        report: Metrics by branch, as in report.json.
-        branch: The branch whose answers count: ``mean of both``, or the only one.
-        images: Names of N test images.
-        probabilities: (N, K) of that branch.
-        branch_probabilities: (N, K) of each single branch, where there are two.
-        targets: (N, K) of 0 and 1.
-        predicted: (N, K) of 0 and 1.
-        tuning: A row for each branch and epoch of fine-tuning.
-        pretraining: Summary of the pretraining run, or None.
-        pretraining_metrics: Its figures by epoch, or None.
-        root: Folder that image names are relative to, or None where the images are gone.
-        groups: Group by image name, as far as known.
+        pictures: Whether to show images that were classified wrongly.
+        heat: By image name and branch: the image (S, S, 3) with its heat map.
+        audit: What ``cass audit --json`` wrote, or None.
     """
 
-    name: str
-    config: FinetuneConfig
-    summary: dict[str, Any]
-    report: dict[str, Any]
-    branch: str
-    images: tuple[str, ...]
-    probabilities: NDArray[np.float64]
-    branch_probabilities: dict[str, NDArray[np.float64]]
-    targets: NDArray[np.uint8]
-    predicted: NDArray[np.uint8]
-    tuning: pd.DataFrame
-    pretraining: dict[str, Any] | None
-    pretraining_metrics: pd.DataFrame | None
-    root: Path | None
-    groups: Mapping[str, str]
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The K class names."""
-        return tuple(self.summary["classes"])
-
-    @property
-    def wrong(self) -> NDArray[np.bool_]:
-        """(N,) whether a prediction is not the label."""
-        differs: NDArray[np.bool_] = (self.predicted != self.targets).any(axis=1)
-        return differs
+    pictures: bool = True
+    heat: Mapping[str, Mapping[str, NDArray[np.uint8]]] = field(default_factory=dict)
+    audit: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True)
-class OtherRun:
-    """Another run beside the first.
-
-    Attributes:
-        name: What to call it.
-        summary: Its summary.
-        value: Its balanced accuracy on its test images.
-        difference: Its balanced accuracy minus that of the first run on the same images, paired by image; None
-            where the two were evaluated on other images or classes.
-    """
-
-    name: str
-    summary: dict[str, Any]
-    value: Interval
-    difference: Interval | None
-
-
-def run_page(facts: RunFacts, others: Sequence[OtherRun], *, pictures: bool) -> tuple[str, str]:
+def run_page(facts: RunFacts, others: Sequence[OtherRun], extras: Extras) -> tuple[str, str]:
     """Draw the page of a run.
 
     Args:
         facts: The run.
         others: Other runs to compare with it.
-        pictures: Whether to show images that were classified wrongly.
+        extras: What else to show.
 
     Returns:
         HTML, and the sentence that it opens with.
@@ -115,21 +63,22 @@ def run_page(facts: RunFacts, others: Sequence[OtherRun], *, pictures: bool) -> 
     sentence = _sentence(facts)
     sections: list[tuple[str, Callable[[], list[str]]]] = [
         ("Runs side by side", lambda: _side_by_side(facts, others)),
-        ("Data", lambda: _data_section(facts)),
+        ("Data", lambda: data_section(facts, extras.audit)),
         ("Training", lambda: _training_section(facts)),
         ("Results on the test images", lambda: _results_section(facts)),
         ("Confusion matrix", lambda: _confusion_section(facts)),
         (
             "Sensitivity and specificity",
-            lambda: ranking_section(facts.probabilities, facts.targets, facts.classes),
+            lambda: ranking_section(facts.probabilities, facts.targets, facts.classes) + operating_section(facts),
         ),
         ("Calibration", lambda: calibration_section(facts.probabilities, facts.targets, facts.summary)),
-        ("Groups", lambda: _groups_section(facts)),
+        ("Groups and sites", lambda: groups_section(facts)),
         (
             "Errors against coverage",
             lambda: doubt_section(facts.probabilities, facts.branch_probabilities, facts.wrong, facts.summary),
         ),
-        ("The worst errors", lambda: _errors_section(facts) if pictures else []),
+        ("The worst errors", lambda: errors_section(facts, extras.heat) if extras.pictures else []),
+        ("Map of the embeddings", lambda: map_section(facts)),
         ("Limits of use", lambda: [paragraph(LIMITS)]),
     ]
     body = [f"<h1>Report of {html.escape(facts.name)}</h1>", f"<p class='lead'>{html.escape(sentence)}</p>"]
@@ -187,33 +136,6 @@ def _compared(facts: RunFacts, other: OtherRun) -> str:
         return f"On the same images, no difference between {other.name} and {facts.name} is shown."
     word = "better" if low > 0 else "worse"
     return f"On the same images, {other.name} is {word} than {facts.name}."
-
-
-def _data_section(facts: RunFacts) -> list[str]:
-    """Describe the data and what is wrong with them."""
-    summary = facts.summary
-    rows = [[name, str(part["images"]), str(part["labelled"])] for name, part in summary["splits"].items()]
-    classes = [
-        [name, str(summary["labels_per_class"][name]), str(facts.report[facts.branch]["support"][name])]
-        for name in facts.classes
-    ]
-    parts = [
-        paragraph(f"Splits: {'as given' if summary['splits_source'] == 'given' else 'made by cass'}."),
-        html_cells(Cells("", ["split", "images", "labelled"], rows)),
-        html_cells(Cells("", ["class", "labels used for training", "test images"], classes)),
-    ]
-    few = [name for name, count in facts.report[facts.branch]["support"].items() if count < FEW_TEST_IMAGES]
-    if few:
-        parts.append(paragraph(f"Fewer than {FEW_TEST_IMAGES} test images: {', '.join(few)} cannot be evaluated."))
-    if summary.get("generated_data"):
-        parts.append("<p><strong>These images were drawn by cass. They are not of patients.</strong></p>")
-    leaks = summary.get("leakage", [])
-    parts += [f"<p><strong>Leakage was allowed:</strong> {html.escape(leak)}</p>" for leak in leaks]
-    if not leaks:
-        parts.append(paragraph("The splits divide no group and no identical files. `cass audit` checks more."))
-    if summary.get("corrupt_images"):
-        parts.append(paragraph(f"{summary['corrupt_images']} images could not be read and were left out."))
-    return parts
 
 
 def _training_section(facts: RunFacts) -> list[str]:
@@ -285,39 +207,3 @@ def _confusion_section(facts: RunFacts) -> list[str]:
     head_row = f"<thead><tr><th>truth \\ prediction</th>{names}</tr></thead>"
     table = f"<table>{head_row}<tbody>{''.join(lines)}</tbody></table>"
     return [f"<div class='table' tabindex='0' role='region' aria-label='Confusion matrix'>{table}</div>"]
-
-
-def _groups_section(facts: RunFacts) -> list[str]:
-    """Say how evenly errors spread over patients, without naming any."""
-    names = np.array([facts.groups.get(image, "") for image in facts.images])
-    known = names != ""
-    if not known.any():
-        return []
-    shares = np.array([(~facts.wrong)[names == name].mean() for name in np.unique(names[known])])
-    edges = [("all correct", shares == 1), ("75% to 99%", (shares >= 0.75) & (shares < 1))]
-    edges += [("50% to 74%", (shares >= 0.5) & (shares < 0.75)), ("below 50%", shares < 0.5)]
-    rows = [[name, str(int(chosen.sum())), f"{100 * chosen.mean():.0f}%"] for name, chosen in edges]
-    text = f"{len(shares)} groups, such as patients; they are not named here."
-    return [paragraph(text), html_cells(Cells("", ["images of a group correct", "groups", "share"], rows))]
-
-
-def _errors_section(facts: RunFacts) -> list[str]:
-    """Show the wrong predictions that were most certain."""
-    rows = np.flatnonzero(facts.wrong)
-    if not len(rows):
-        return [paragraph("No test image was classified wrongly.")]
-    error = np.abs(facts.probabilities - facts.targets).max(axis=1)
-    rows = rows[np.argsort(-error[rows], kind="stable")][:MOST_ERRORS]
-    figures = []
-    for row in rows.tolist():
-        truth = "|".join(np.array(facts.classes)[facts.targets[row] > 0]) or "none"
-        said = "|".join(np.array(facts.classes)[facts.predicted[row] > 0]) or "none"
-        captions = (f"label: {truth}", f"predicted: {said} ({100 * facts.probabilities[row].max():.0f}%)")
-        name = PurePosixPath(facts.images[row]).name
-        if facts.root is None:
-            figures.append(paragraph(f"{name}: {'; '.join(captions)}"))
-            continue
-        path = facts.root / facts.images[row]
-        figures.append(image_figure(path, name=name, captions=captions, side=ERROR_SIDE))
-    text = "Predictions that were wrong although the probability was high. Some labels may be wrong instead."
-    return [paragraph(text), f"<div class='errors'>{''.join(figures)}</div>"]

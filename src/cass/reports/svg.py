@@ -13,6 +13,9 @@ CHART_WIDTH, CHART_HEIGHT = 340, 240
 LEFT, RIGHT, TOP, BOTTOM = 46, 24, 10, 40
 INK = ("var(--c1)", "var(--c2)", "var(--c3)", "var(--c4)", "var(--c5)", "var(--c6)")
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
+MARKS = ("m-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0", "m-3-3h6v6h-6z", "m0-4l4 7h-8z", "m0-4l3 4l-3 4l-3-4z")
+"""Discs, squares, triangles and diamonds around a point, as SVG paths."""
+RING = "m-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0"
 CHART_STYLE = """:root{--c1:#0072b2;--c2:#c04e00;--c3:#00795a;--c4:#a8588a;--c5:#8a6d00;--c6:#5b6770}
 @media (prefers-color-scheme:dark){:root{--c1:#6cb8ea;--c2:#ff9d5c;--c3:#4fd0a8;--c4:#e6a3cb;--c5:#e3c14b;
 --c6:#aab4be}}
@@ -78,6 +81,35 @@ def line_chart(
     return _chart(parts, [line.name for line in series], caption)
 
 
+def scatter_chart(series: Sequence[Series], *, rings: Sequence[tuple[float, float]], caption: str) -> str:
+    """Draw points without axes.
+
+    Args:
+        series: The points of each kind.
+        rings: Points to mark with a ring.
+        caption: What the chart shows, as plain text; also its text for screen readers.
+
+    Returns:
+        HTML of a figure.
+    """
+    xs, ys = zip(*(point for kind in series for point in kind.points), strict=True)
+    x, y = Axis("", min(xs), max(xs)), Axis("", min(ys), max(ys))
+    parts = []
+    for number, kind in enumerate(series):
+        shape, colour = MARKS[number // len(INK) % len(MARKS)], INK[number % len(INK)]
+        places = [_place(point, x, y) for point in kind.points]
+        path = "".join(f"M{across:.0f} {down:.0f}{shape}" for across, down in places)
+        parts.append(f"<path d='{path}' fill='{colour}' fill-opacity='.75'/>")
+    marks = "".join(f"M{across:.0f} {down:.0f}{RING}" for across, down in (_place(point, x, y) for point in rings))
+    parts.append(f"<path d='{marks}' fill='none' stroke='var(--text)' stroke-width='1'/>")
+    keys = [
+        f"<svg width='12' height='12' aria-hidden='true'><path d='M6 6{MARKS[number // len(INK) % len(MARKS)]}' "
+        f"fill='{INK[number % len(INK)]}'/></svg> {html.escape(kind.name)}"
+        for number, kind in enumerate(series)
+    ]
+    return _drawing(parts, keys, caption)
+
+
 def interval_chart(entries: Sequence[tuple[str, Interval]], *, x: Axis, caption: str) -> str:
     """Draw estimates with their intervals, one a line, in percent.
 
@@ -129,6 +161,18 @@ def _chart(
             f"<svg width='22' height='8' aria-hidden='true'><line x1='0' y1='4' x2='22' y2='4' "
             f"stroke='{INK[number % len(INK)]}' stroke-width='2'{style}/></svg> {html.escape(name)}"
         )
+    return _drawing(parts, keys, caption, width=width, height=height)
+
+
+def _drawing(
+    parts: Sequence[str],
+    keys: Sequence[str],
+    caption: str,
+    *,
+    width: int = CHART_WIDTH,
+    height: int = CHART_HEIGHT,
+) -> str:
+    """Put a drawing, its caption and the HTML of its legend together."""
     legend = f"<br>{' &nbsp; '.join(keys)}" if keys else ""
     text = html.escape(caption, quote=True)
     return (

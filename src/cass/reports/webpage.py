@@ -8,6 +8,9 @@ import io
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cass.data.store.store import read_square
 from cass.errors import DataError
 from cass.reports.tables import Cells
@@ -98,19 +101,30 @@ def image_figure(path: Path, *, name: str, captions: Sequence[str], side: int = 
     Returns:
         HTML.
     """
-    from PIL import Image
-
     caption = "<br>".join(html.escape(line) for line in (name, *captions) if line)
     try:
         pixels = read_square(path, side)
     except DataError:
         return f"<figure><svg width='{side}' height='{side}'></svg><figcaption>{caption}</figcaption></figure>"
-    eight = pixels if pixels.dtype.itemsize == 1 else (pixels // 257).astype("uint8")
-    shown = eight[..., 0] if eight.shape[2] not in (3,) else eight
+    eight = pixels.astype(np.uint8) if pixels.dtype.itemsize == 1 else (pixels // 257).astype(np.uint8)
+    shown: NDArray[np.uint8] = eight[..., 0] if eight.shape[2] not in (3,) else eight
+    return _inline_figure(shown, caption=caption, alt=PurePosixPath(name).name)
+
+
+def picture_figure(pixels: NDArray[np.uint8], *, caption: str, side: int = FIGURE_SIDE) -> str:
+    """Draw pixels (S, S, 3) as a small JPEG inside the page, at ``side`` pixels, with a caption of plain text."""
+    from PIL import Image
+
+    picture = Image.fromarray(pixels).resize((side, side))
+    return _inline_figure(np.asarray(picture), caption=html.escape(caption), alt=caption)
+
+
+def _inline_figure(pixels: NDArray[np.uint8], *, caption: str, alt: str) -> str:
+    """Draw pixels (H, W) or (H, W, 3) with a caption of HTML."""
+    from PIL import Image
+
     buffer = io.BytesIO()
-    Image.fromarray(shown).save(buffer, "JPEG", quality=80)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    alt = html.escape(PurePosixPath(name).name)
-    return (
-        f"<figure><img src='data:image/jpeg;base64,{data}' alt='{alt}'><figcaption>{caption}</figcaption></figure>"
-    )
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
+    source = f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    image = f"<img src='{source}' alt='{html.escape(alt, quote=True)}'>"
+    return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"

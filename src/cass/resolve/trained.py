@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,16 @@ from cass.config.embed import EmbedConfig
 from cass.config.evaluate import EvaluateConfig
 from cass.config.predict import PredictConfig
 from cass.data.manifest.manifest import Manifest, load_manifest
+from cass.errors import ConfigError, OutputError
+from cass.evaluation.operating import groups_needed, threshold_for
 from cass.hardware import accelerator
 from cass.resolve.naming import check_report
 from cass.runs.folder import branch_files, check_free, chosen_branches, finetuned_summary
+from cass.runs.held_out import read_held_out
 from cass.runs.targets import Target, choose_target
 from cass.types import BranchName
+
+log = logging.getLogger("cass")
 
 
 @dataclass(frozen=True)
@@ -39,9 +45,11 @@ class ResolvedPredict(ResolvedRows):
 
     Attributes:
         summary: What ``cass finetune`` wrote of the run.
+        called: Probability from which on a class is called, by class; empty where no sensitivity was stated.
     """
 
     summary: dict[str, Any]
+    called: dict[str, float]
 
 
 def resolve_evaluate(config: EvaluateConfig) -> tuple[dict[str, Any], Manifest]:
@@ -78,7 +86,7 @@ def resolve_predict(config: PredictConfig) -> ResolvedPredict:
     """Check the output and the device, read the summary of the run, and list the images.
 
     Raises:
-        ConfigError: The device is not there.
+        ConfigError: The device is not there, or there are too few held-out labels for the sensitivity.
         DataError: The data set is missing or malformed.
         OutputError: The output is taken, or the run is not a finished one of ``cass finetune``.
     """
@@ -86,7 +94,37 @@ def resolve_predict(config: PredictConfig) -> ResolvedPredict:
     accelerator(config.device)
     summary = finetuned_summary(config.run)
     manifest = load_manifest(config.data, config)
-    return ResolvedPredict(target, manifest.root, manifest.images, summary)
+    return ResolvedPredict(target, manifest.root, manifest.images, summary, _called(config, summary["classes"]))
+
+
+def _called(config: PredictConfig, classes: list[str]) -> dict[str, float]:
+    """Choose from which probability on each class is called; classes with too few held-out labels are left out."""
+    if config.sensitivity is None:
+        return {}
+    held = read_held_out(config.run, classes)
+    if held is None:
+        raise OutputError(
+            f"{config.run} was fine-tuned by a version that kept no held-out answers", "Repeat cass finetune."
+        )
+    found = {
+        name: threshold_for(held, index, sensitivity=config.sensitivity) for index, name in enumerate(classes)
+    }
+    called = {name: threshold for name, threshold in found.items() if threshold is not None}
+    needed = groups_needed(config.sensitivity)
+    if not called:
+        raise ConfigError(
+            f"--sensitivity {config.sensitivity:g} needs {needed} held-out patients or images of a class; "
+            f"{config.run} has fewer of each",
+            "Lower it, or fine-tune with more labels.",
+        )
+    left_out = [name for name in classes if name not in called]
+    if left_out:
+        log.warning(
+            "No called_ column for %s: fewer than %d held-out patients or images have it.",
+            ", ".join(left_out),
+            needed,
+        )
+    return called
 
 
 def resolve_audit(config: AuditConfig) -> dict[BranchName, Path]:

@@ -13,10 +13,14 @@ from cass.config.evaluate import EvaluateConfig
 from cass.config.finetune import FinetuneConfig
 from cass.data.manifest.manifest import GENERATED, load_manifest
 from cass.errors import CassError
-from cass.reports.run_page import RunFacts
+from cass.reports.run_facts import RunFacts
+from cass.runs.embedding_places import read_places
 from cass.runs.folder import finetuned_summary, read_config, read_metrics, summary_if_there
+from cass.runs.held_out import read_held_out
 
 EVALUATION = Path("evaluation") / "test"
+MOST_SITES = 20
+"""Values of a column above which results are not given for each."""
 
 
 class _Answers(NamedTuple):
@@ -48,7 +52,7 @@ def read_facts(run: Path) -> RunFacts:
     # What `cass predict` answers comes last: the mean of both branches, or the only one.
     *_, branch = answers
     main = answers[branch]
-    root, groups = _test_images(read_config(folder, EvaluateConfig, written_by="cass evaluate"))
+    root, groups, columns = _test_images(read_config(folder, EvaluateConfig, written_by="cass evaluate"))
     before = summary_if_there(config.run)
     return RunFacts(
         name=run.resolve().name,
@@ -66,6 +70,9 @@ def read_facts(run: Path) -> RunFacts:
         pretraining_metrics=None if before is None else read_metrics(config.run),
         root=root,
         groups=groups,
+        columns={name: cells for name, cells in columns.items() if _few_values(cells, main.images)},
+        held_out=read_held_out(run, summary["classes"]),
+        places=read_places(folder, main.images),
     )
 
 
@@ -85,14 +92,22 @@ def _read_branch(folder: Path, branch: str, summary: dict[str, Any]) -> _Answers
     return _Answers(tuple(table["image"]), probabilities, flags("label"), flags("prediction"))
 
 
-def _test_images(config: EvaluateConfig) -> tuple[Path | None, dict[str, str]]:
-    """Find the images of an evaluation and their groups; nothing where they are gone."""
+def _test_images(config: EvaluateConfig) -> tuple[Path | None, dict[str, str], dict[str, dict[str, str]]]:
+    """Find the images of an evaluation, their groups, and the other columns; nothing where they are gone."""
     if config.labels == GENERATED:
-        return None, {}
+        return None, {}, {}
     try:
         manifest = load_manifest(config.labels, config)
     except CassError:
-        return None, {}
-    if manifest.groups is None:
-        return manifest.root, {}
-    return manifest.root, dict(zip(manifest.images, map(str, manifest.groups), strict=True))
+        return None, {}, {}
+    columns = {
+        name: dict(zip(manifest.images, map(str, cells), strict=True)) for name, cells in manifest.metadata.items()
+    }
+    groups = {} if manifest.groups is None else dict(zip(manifest.images, map(str, manifest.groups), strict=True))
+    return manifest.root, groups, columns
+
+
+def _few_values(cells: dict[str, str], images: tuple[str, ...]) -> bool:
+    """Whether a column has 2 to 20 values among the test images, five images each or more on average."""
+    values = {cells.get(image, "") for image in images} - {""}
+    return 2 <= len(values) <= min(MOST_SITES, len(images) // 5)

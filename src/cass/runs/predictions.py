@@ -14,6 +14,14 @@ from cass.evaluation.selection import doubt_of
 from cass.types import Task
 
 TEXT_COLUMNS = ("image", "prediction", "set_90", "refer")
+CALLED = "called_"
+DIGITS = 6
+"""Decimal places of probabilities in files."""
+
+
+def is_text_column(name: str) -> bool:
+    """Whether a column of predictions holds text; the others hold floats."""
+    return name in TEXT_COLUMNS or name.startswith(CALLED)
 
 
 def thresholds_of(summary: dict[str, Any], *branches: str) -> list[float] | None:
@@ -60,7 +68,7 @@ def prediction_table(
     else:
         chosen = predicted_labels(probability, task=task, thresholds=thresholds)
         predicted = ["|".join(np.array(classes)[row].tolist()) for row in chosen]
-    columns = {f"probability_{name}": probability[:, index].round(6) for index, name in enumerate(classes)}
+    columns = {f"probability_{name}": probability[:, index].round(DIGITS) for index, name in enumerate(classes)}
     return pd.DataFrame({"image": names, "prediction": predicted} | columns)
 
 
@@ -101,5 +109,21 @@ def add_safeguards(
     if len(branches) > 1:
         for name, values in branches.items():
             for index, label in enumerate(classes):
-                frame[f"{name}_{label}"] = values[:, index].round(6)
+                frame[f"{name}_{label}"] = values[:, index].round(DIGITS)
+    return frame
+
+
+def add_called(frame: Any, called: Mapping[str, float]) -> Any:
+    """Add a column ``called_{class}`` of ``yes`` and ``no`` for each class with an operating point.
+
+    Args:
+        frame: Table of :func:`prediction_table`.
+        called: Probability from which on a class is called.
+
+    Returns:
+        The frame.
+    """
+    for name, threshold in called.items():
+        reached = frame[f"probability_{name}"] >= np.float32(threshold)
+        frame[f"{CALLED}{name}"] = np.where(reached, "yes", "no").astype(object)
     return frame

@@ -109,6 +109,7 @@ def _job_of(
         "command": command,
         "weights": _weights_digests(config.run, branches),
         "branch": getattr(config, "branch", "both"),
+        "sensitivity": getattr(config, "sensitivity", None),
         "images": len(names),
         "image_list": _list_digest(names),
         "image_size": next(iter(branches.values())).spec.image_size,

@@ -24,6 +24,7 @@ _WORDS = {
     "format": "another version of cass",
     "command": "another command",
     "branch": "another --branch",
+    "sensitivity": "another --sensitivity",
     "weights": "another run or model",
     "columns": "other classes",
     "image_list": "another list of images",

@@ -10,17 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from cass.config.evaluate import EvaluateConfig
 from cass.data.manifest.manifest import Manifest
 from cass.data.splits.resolve import read_splits
-from cass.errors import DataError, did_you_mean
+from cass.errors import DataError, OutputError, did_you_mean
 from cass.evaluation.classification import ClassificationReport, classification_report
+from cass.evaluation.embedding_map import shown_rows
 from cass.evaluation.probabilities import probabilities
 from cass.files import write_json, write_text
+from cass.models.backbones import Branch
 from cass.reports.tables import Cells
 from cass.resolve.trained import resolve_evaluate
+from cass.runs.embedding_places import write_places
 from cass.runs.folder import SPLITS_FILE, staged, write_start
 from cass.runs.inference import infer, load_branches
 from cass.runs.inputs import Plan, kept_images, make_plan
@@ -89,7 +94,7 @@ def run_evaluate(
     classes, task = tuple(summary["classes"]), summary["task"]
     plan, rows = _split_images(config, manifest, classes=classes)
     manifest = plan.manifest.subset(rows)
-    names, predicted = _predict(config, plan, rows, task=task)
+    names, predicted, embeddings = _predict(config, plan, rows, task=task)
     thresholds = {name: thresholds_of(summary, name) for name in predicted}
     if len(predicted) > 1:
         thresholds[MEAN] = thresholds_of(summary, *predicted)
@@ -121,6 +126,8 @@ def run_evaluate(
         write_start(folder, config)
         # A run of an earlier version does not say.
         _write_evaluation(folder, reports, tables, leaks=[*summary.get("leakage", []), *plan.leaks])
+        placed = shown_rows(len(names))
+        write_places(folder, [names[row] for row in placed], embeddings)
     return EvaluateResult(out, reports, summary)
 
 
@@ -136,8 +143,13 @@ def show(result: EvaluateResult, config: EvaluateConfig) -> Iterator[str | Cells
 
 def _predict(
     config: EvaluateConfig, plan: Plan, rows: NDArray[np.int64], *, task: Task
-) -> tuple[list[str], dict[str, NDArray[np.float32]]]:
-    """Return the names of the n readable images of some rows, and by branch name probabilities (n, K)."""
+) -> tuple[list[str], dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
+    """Pass the images of some rows through the branches.
+
+    Returns:
+        The names of the n readable images, and by branch name probabilities (n, K) and the embeddings (m, D) of
+        the rows that the map shows.
+    """
     branches = load_branches(config.run, "both")
     spec = next(iter(branches.values())).spec
     kept = kept_images(plan, image_size=spec.image_size, in_chans=spec.in_chans, cache=config.cache)
@@ -148,11 +160,23 @@ def _predict(
         settings=config,
         batch_size=config.batch_size,
         stored=None if kept is None else kept.subset(rows),
-        output=lambda branch, images: probabilities(branch(images), task=task),
+        output=lambda branch, images: _both_outputs(branch, images, task=task),
     )
     chunks = [chunk for chunk in passed if chunk.names]
     names = [name for chunk in chunks for name in chunk.names]
-    return names, {branch: np.concatenate([chunk.outputs[branch] for chunk in chunks]) for branch in branches}
+    outputs = {branch: np.concatenate([chunk.outputs[branch] for chunk in chunks]) for branch in branches}
+    placed = shown_rows(len(names))
+    width = {name: branch.num_features for name, branch in branches.items()}
+    told = {name: np.ascontiguousarray(values[:, width[name] :]) for name, values in outputs.items()}
+    return names, told, {name: values[placed, : width[name]] for name, values in outputs.items()}
+
+
+def _both_outputs(branch: Branch, images: Tensor, *, task: Task) -> Tensor:
+    """Return the embeddings of images and the probabilities that the head makes of them, (B, D + K)."""
+    if branch.head is None:
+        raise OutputError(f"The {branch.spec.name} of this run has no classifier", "Fine-tune the run again.")
+    embeddings = branch.embed(images)
+    return torch.cat([embeddings, probabilities(branch.head(embeddings), task=task)], dim=1)
 
 
 def _write_evaluation(

@@ -17,6 +17,7 @@ from cass.config.pretrain import PretrainConfig
 from cass.data.splits.resolve import read_splits, write_splits
 from cass.data.store.dataset import StoredImages
 from cass.evaluation.conformal import Safeguards, fit_safeguards
+from cass.evaluation.operating import HeldOut
 from cass.evaluation.selection import doubt_of
 from cass.files import write_json, write_text
 from cass.groups import group_codes
@@ -35,6 +36,7 @@ from cass.runs.folder import (
     write_metrics,
     write_start,
 )
+from cass.runs.held_out import write_held_out
 from cass.runs.inputs import Inputs, Plan, make_plan
 from cass.runs.label_budget import LabelBudget, labelled_images, labels_per_class
 from cass.training.balance import Balance, choose_balance
@@ -113,11 +115,13 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
             )
             _keep_logs(work / name, folder / f"tensorboard-{name}")
             _save_branch(folder, name, tuned[name])
+        held = _answers_held_out(tuned)
+        write_held_out(folder, held, inputs.manifest.classes)
         summary = _summary(config, pretraining, plan=plan, inputs=inputs, labelled=labelled) | {
             "teaching": teaching.summary,
             "branches": {name: branch.summary for name, branch in tuned.items()},
-            "thresholds_of_the_mean": _mean_thresholds(tuned, task=data.task),
-            "safeguards": asdict(_safeguards(tuned, task=data.task)),
+            "thresholds_of_the_mean": choose_thresholds(held.probabilities, held.labels, task=data.task),
+            "safeguards": asdict(_safeguards(tuned, held, task=data.task)),
         }
         write_json(folder / SUMMARY, summary)
     return FinetuneResult(config.out, summary)
@@ -167,19 +171,17 @@ def _save_branch(folder: Path, name: BranchName, tuned: TunedBranch) -> None:
     plot_fine_tuning(pd.DataFrame(tuned.rows), folder / "plots" / f"{name}.png")
 
 
-def _mean_thresholds(tuned: dict[BranchName, TunedBranch], *, task: Task) -> list[float] | None:
-    """Choose the thresholds of the branches' mean probabilities; None for multi-class sets."""
-    branches = list(tuned.values())
-    mean = np.mean([branch.held for branch in branches], axis=0)
-    return choose_thresholds(mean, branches[0].held_labels, task=task)
-
-
-def _safeguards(tuned: dict[BranchName, TunedBranch], *, task: Task) -> Safeguards:
-    """Choose the prediction sets and the doubt of what ``cass predict`` answers, on held-out labels."""
+def _answers_held_out(tuned: dict[BranchName, TunedBranch]) -> HeldOut:
+    """Return what ``cass predict`` would answer on the held-out labelled images."""
     first, *_ = tuned.values()
-    held = {str(name): branch.held for name, branch in tuned.items()}
-    mean = np.mean(list(held.values()), axis=0)
-    return fit_safeguards(mean, first.held_labels, first.held_codes, doubt_of(held, task=task), task=task)
+    mean = np.mean([branch.held for branch in tuned.values()], axis=0)
+    return HeldOut(mean, first.held_labels, first.held_codes)
+
+
+def _safeguards(tuned: dict[BranchName, TunedBranch], held: HeldOut, *, task: Task) -> Safeguards:
+    """Choose the prediction sets and the doubt of what ``cass predict`` answers, on held-out labels."""
+    doubt = doubt_of({str(name): branch.held for name, branch in tuned.items()}, task=task)
+    return fit_safeguards(held.probabilities, held.labels, held.codes, doubt, task=task)
 
 
 def _summary(

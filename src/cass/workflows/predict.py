@@ -15,7 +15,13 @@ from cass.listing import plural
 from cass.reports.lines import unreadable_files
 from cass.resolve.trained import ResolvedPredict, resolve_predict
 from cass.runs.inference import Chunk, load_branches
-from cass.runs.predictions import TEXT_COLUMNS, add_safeguards, prediction_table, thresholds_of
+from cass.runs.predictions import (
+    add_called,
+    add_safeguards,
+    is_text_column,
+    prediction_table,
+    thresholds_of,
+)
 from cass.runs.rows import write_rows
 
 
@@ -28,12 +34,14 @@ class PredictResult:
         images: Number of images in it.
         classes: Names of the classes.
         unreadable: Reason by name of each unreadable image.
+        called: Probability from which on a class is called, by class, where a sensitivity was stated.
     """
 
     out: Path
     images: int
     classes: tuple[str, ...]
     unreadable: dict[str, str]
+    called: dict[str, float]
 
 
 def run_predict(config: PredictConfig, resolved: ResolvedPredict | None = None) -> PredictResult:
@@ -41,7 +49,8 @@ def run_predict(config: PredictConfig, resolved: ResolvedPredict | None = None) 
 
     Each row holds ``image``, ``prediction``, how much the branches doubt, whether to refer the image to a reader,
     the classes that cannot be ruled out, and a probability for each class: the mean over the branches, then those
-    of each branch. Multi-label predictions are the names, joined by ``|``, whose probability reaches the threshold
+    of each branch. ``called_CLASS`` tells whether a class reaches the operating point of the stated sensitivity.
+    Multi-label predictions are the names, joined by ``|``, whose probability reaches the threshold
     that fine-tuning chose on the validation images. Memory does not grow with the number of images.
 
     Args:
@@ -66,11 +75,12 @@ def run_predict(config: PredictConfig, resolved: ResolvedPredict | None = None) 
     def frame_of(names: list[str], outputs: dict[str, Any]) -> Any:
         mean = np.mean(list(outputs.values()), axis=0)
         frame = prediction_table(names, mean, classes=classes, task=task, thresholds=thresholds)
-        return add_safeguards(frame, mean, outputs, classes=classes, task=task, safeguards=safeguards)
+        frame = add_safeguards(frame, mean, outputs, classes=classes, task=task, safeguards=safeguards)
+        return add_called(frame, rows.called)
 
     nothing = {name: np.zeros((0, len(classes)), np.float32) for name in branches}
     columns = [str(name) for name in frame_of([], nothing).columns]
-    schema = pa.schema([(name, pa.string() if name in TEXT_COLUMNS else pa.float32()) for name in columns])
+    schema = pa.schema([(name, pa.string() if is_text_column(name) else pa.float32()) for name in columns])
 
     def tabulate(chunk: Chunk) -> Any:
         return pa.Table.from_pandas(frame_of(chunk.names, chunk.outputs), schema=schema, preserve_index=False)
@@ -86,10 +96,12 @@ def run_predict(config: PredictConfig, resolved: ResolvedPredict | None = None) 
         schema=schema,
         tabulate=tabulate,
     )
-    return PredictResult(config.out, written.images, classes, written.unreadable)
+    return PredictResult(config.out, written.images, classes, written.unreadable, rows.called)
 
 
 def show(result: PredictResult, config: PredictConfig) -> Iterator[str]:
     """Yield what the command prints."""
     classes, count = ", ".join(result.classes), plural(result.images, "image")
+    for name, threshold in result.called.items():
+        yield f"{name}: called from a probability of {threshold:.3f}, for a sensitivity of {config.sensitivity:g}"
     yield f"Wrote {result.out}: {count}, classes {classes}{unreadable_files(result.unreadable)}"

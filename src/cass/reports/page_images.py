@@ -1,0 +1,93 @@
+"""Parts of a report page with images: the worst errors with heat maps, and the map of the embeddings."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cass.reports.run_facts import RunFacts
+from cass.reports.svg import Series, scatter_chart
+from cass.reports.webpage import image_figure, paragraph, picture_figure
+
+MOST_ERRORS = 12
+ERROR_SIDE = 128
+
+
+def worst_errors(facts: RunFacts) -> list[int]:
+    """Return the rows of the wrong predictions that were most certain, at most twelve."""
+    rows = np.flatnonzero(facts.wrong)
+    error = np.abs(facts.probabilities - facts.targets).max(axis=1)
+    return [int(row) for row in rows[np.argsort(-error[rows], kind="stable")][:MOST_ERRORS]]
+
+
+def errors_section(facts: RunFacts, heat: Mapping[str, Mapping[str, NDArray[np.uint8]]]) -> list[str]:
+    """Show the wrong predictions that were most certain.
+
+    Args:
+        facts: The run.
+        heat: By image name and branch: the image (S, S, 3) with its heat map.
+
+    Returns:
+        HTML.
+    """
+    rows = worst_errors(facts)
+    if not rows:
+        return [paragraph("No test image was classified wrongly.")]
+    figures = []
+    for row in rows:
+        truth = "|".join(np.array(facts.classes)[facts.targets[row] > 0]) or "none"
+        said = "|".join(np.array(facts.classes)[facts.predicted[row] > 0]) or "none"
+        captions = (f"label: {truth}", f"predicted: {said} ({100 * facts.probabilities[row].max():.0f}%)")
+        name = PurePosixPath(facts.images[row]).name
+        if facts.root is None:
+            figures.append(paragraph(f"{name}: {'; '.join(captions)}"))
+            continue
+        shown = [image_figure(facts.root / facts.images[row], name=name, captions=captions, side=ERROR_SIDE)]
+        shown += [
+            picture_figure(pixels, caption=f"evidence of the {branch}", side=ERROR_SIDE)
+            for branch, pixels in heat.get(facts.images[row], {}).items()
+        ]
+        figures.append(f"<div class='case'>{''.join(shown)}</div>")
+    text = "Predictions that were wrong although the probability was high. Some labels may be wrong instead."
+    if heat:
+        text += " Warm colours: where each network finds evidence for the class that it predicted together."
+    return [paragraph(text), f"<div class='errors'>{''.join(figures)}</div>"]
+
+
+def map_section(facts: RunFacts) -> list[str]:
+    """Draw where each branch puts the test images.
+
+    Args:
+        facts: The run.
+
+    Returns:
+        HTML; nothing where the evaluation made no map.
+    """
+    text = (
+        "Each point is a test image; images near each other look alike to the network (t-SNE: directions and "
+        "distances between far points mean nothing). A ring marks a wrong prediction."
+    )
+    charts = [_map(facts, branch, places) for branch, places in facts.places.items()]
+    return [paragraph(text), *charts] if charts else []
+
+
+def _map(facts: RunFacts, branch: str, places: NDArray[np.float64]) -> str:
+    """Draw the map of a branch: a colour for each class."""
+    shown = np.isfinite(places[:, 0])
+    if facts.summary["task"] == "multilabel":
+        kinds = np.where(facts.targets.any(axis=1), facts.targets.argmax(axis=1), len(facts.classes))
+        names: Sequence[str] = (*(f"{name} (first label)" for name in facts.classes), "none")
+    else:
+        kinds, names = facts.targets.argmax(axis=1), facts.classes
+    series = [
+        Series(name, [(float(x), float(y)) for x, y in places[shown & (kinds == index)]])
+        for index, name in enumerate(names)
+        if (shown & (kinds == index)).any()
+    ]
+    rings = [(float(x), float(y)) for x, y in places[shown & facts.wrong]]
+    caption = f"{html.escape(branch)}: {int(shown.sum())} of {len(shown)} test images."
+    return scatter_chart(series, rings=rings, caption=caption)

@@ -1,0 +1,91 @@
+"""Heat maps of saved branches for images in files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cass.data.formats.unreadable import Pixels
+from cass.data.store.dataset import to_images
+from cass.data.store.stream import fitted_image
+from cass.evaluation.probabilities import probabilities
+from cass.models.attribution import heat_maps
+from cass.models.backbones import Branch
+from cass.reports.heat_page import Explained
+from cass.types import Task
+
+
+def explain_images(
+    root: Path,
+    names: Sequence[str],
+    branches: dict[str, Branch],
+    *,
+    classes: Sequence[str],
+    task: Task,
+    label: str | None,
+    device: torch.device,
+    unreadable: dict[str, str],
+) -> list[Explained]:
+    """Explain a batch of images by both branches.
+
+    Args:
+        root: Folder that the names are relative to.
+        names: Names of N images.
+        branches: Fine-tuned branches by name, on the device; all take images of one size.
+        classes: K names.
+        task: Multi-class or multi-label.
+        label: The class to explain; None is the likeliest one of each image.
+        device: Where to compute.
+        unreadable: Receives the reason by name of each image that cannot be read.
+
+    Returns:
+        The readable images with their heat maps.
+
+    Raises:
+        ModelError: A network cannot be explained.
+    """
+    spec = next(iter(branches.values())).spec
+    pictures: dict[str, Pixels] = {}
+    for name in names:
+        read = fitted_image(root / name, image_size=spec.image_size, in_chans=spec.in_chans)
+        if isinstance(read, str):
+            unreadable[name] = read
+        else:
+            pictures[name] = read
+    if not pictures:
+        return []
+    # One by one, as depths may differ.
+    each = [to_images(torch.from_numpy(np.array(pixels)[None])) for pixels in pictures.values()]
+    images = torch.cat(each).contiguous().to(device)
+    with torch.no_grad():
+        told = [probabilities(branch.eval()(images), task=task) for branch in branches.values()]
+    mean = torch.stack(told).mean(dim=0)
+    chosen = mean.argmax(dim=1)
+    if label is not None:
+        chosen = torch.full_like(chosen, list(classes).index(label))
+    maps = {name: heat_maps(branch, images, chosen).numpy() for name, branch in branches.items()}
+    found = []
+    for row, name in enumerate(pictures):
+        own = {branch: part[row] for branch, part in maps.items()}
+        index = int(chosen[row])
+        shown = _shown(each[row][0].permute(1, 2, 0).numpy())
+        found.append(Explained(name, classes[index], float(mean[row, index]), shown, own, _agreement(own)))
+    return found
+
+
+def _shown(image: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Turn an image (S, S, C) in [0, 1] into colours (S, S, 3)."""
+    colours = image if image.shape[2] == 3 else np.repeat(image[..., :1], 3, axis=2)
+    return (colours * 255).round().astype(np.uint8)
+
+
+def _agreement(maps: dict[str, NDArray[np.float32]]) -> float:
+    """Return the correlation of two maps; NaN with one, or where one has no evidence."""
+    flat = [part.ravel() for part in maps.values()]
+    if len(flat) < 2 or any(part.std() == 0 for part in flat):
+        return float("nan")
+    return float(np.corrcoef(flat[0], flat[1])[0, 1])
