@@ -10,7 +10,7 @@ import numpy as np
 
 from cass.evaluation.operating import HeldOut
 from cass.files import write_text
-from cass.runs.predictions import DIGITS
+from cass.runs.predictions import PROBABILITY_DIGITS
 
 HELD_OUT_FILE = "held_out.csv"
 
@@ -28,7 +28,8 @@ def write_held_out(folder: Path, held: HeldOut, classes: Sequence[str]) -> None:
     columns: dict[str, Any] = {"group": np.unique(held.codes, return_inverse=True)[1]}
     columns |= {f"label_{name}": held.labels[:, index] for index, name in enumerate(classes)}
     columns |= {
-        f"probability_{name}": held.probabilities[:, index].round(DIGITS) for index, name in enumerate(classes)
+        f"probability_{name}": held.probabilities[:, index].round(PROBABILITY_DIGITS)
+        for index, name in enumerate(classes)
     }
     write_text(folder / HELD_OUT_FILE, pd.DataFrame(columns).to_csv(index=False))
 

@@ -15,7 +15,7 @@ from cass.types import Task
 
 TEXT_COLUMNS = ("image", "prediction", "set_90", "refer")
 CALLED = "called_"
-DIGITS = 6
+PROBABILITY_DIGITS = 6
 """Decimal places of probabilities in files."""
 
 
@@ -68,7 +68,10 @@ def prediction_table(
     else:
         chosen = predicted_labels(probability, task=task, thresholds=thresholds)
         predicted = ["|".join(np.array(classes)[row].tolist()) for row in chosen]
-    columns = {f"probability_{name}": probability[:, index].round(DIGITS) for index, name in enumerate(classes)}
+    columns = {
+        f"probability_{name}": probability[:, index].round(PROBABILITY_DIGITS)
+        for index, name in enumerate(classes)
+    }
     return pd.DataFrame({"image": names, "prediction": predicted} | columns)
 
 
@@ -109,7 +112,7 @@ def add_safeguards(
     if len(branches) > 1:
         for name, values in branches.items():
             for index, label in enumerate(classes):
-                frame[f"{name}_{label}"] = values[:, index].round(DIGITS)
+                frame[f"{name}_{label}"] = values[:, index].round(PROBABILITY_DIGITS)
     return frame
 
 
