@@ -54,7 +54,7 @@ def errors_section(facts: RunFacts, heat: Mapping[str, Mapping[str, NDArray[np.u
         figures.append(f"<div class='case'>{''.join(shown)}</div>")
     text = "Predictions that were wrong although the probability was high. Some labels may be wrong instead."
     if heat:
-        text += " Warm colours: where each network finds evidence for the class that it predicted together."
+        text += " Warm colours: where each network finds evidence for the predicted class."
     return [paragraph(text), f"<div class='errors'>{''.join(figures)}</div>"]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cass.listing import plural
 from cass.reports.model_card import LIMITS, read_interval
 from cass.reports.page_curves import (
     calibration_section,
@@ -28,8 +29,9 @@ from cass.reports.webpage import html_cells, paragraph, web_page
 CLASS_METRICS = {"f1": "F1", "auroc": "AUROC", "average_precision": "average precision"}
 PAGE_STYLE = f"""{CHART_STYLE}
 .lead{{font-size:1.25rem;line-height:1.4}}figure{{margin:.3rem .6rem .3rem 0}}
-.errors figure{{width:{ERROR_SIDE}px}}.errors{{display:flex;flex-wrap:wrap;gap:.6rem}}
-.case{{border:1px solid var(--line);border-radius:.3rem;padding:.2rem;max-width:100%}}
+.errors{{display:flex;flex-wrap:wrap;gap:.6rem}}.errors figure{{width:{ERROR_SIDE}px;min-width:0;margin:0}}
+.case{{display:flex;gap:.3rem;border:1px solid var(--line);border-radius:.3rem;padding:.3rem;max-width:100%}}
+.errors img{{width:100%;height:auto}}
 td.hit{{background:color-mix(in srgb,var(--c1) var(--share),transparent)}}
 @media print{{body{{max-width:none}}section{{break-inside:avoid}}}}"""
 
@@ -144,7 +146,7 @@ def _training_section(facts: RunFacts) -> list[str]:
     started = summary["pretraining"]
     text = "Fine-tuned from the initial weights, without pretraining."
     if summary["start"] == "pretraining":
-        text = f"Pretrained without labels by {started['method']} for {started['epochs']} epochs, then fine-tuned."
+        text = f"Pretrained without labels by {started['method']} for {plural(started['epochs'], 'epoch')}, then fine-tuned."
     budget = (
         f"Label budget: {summary['n_labels']} training and {summary.get('n_validation_labels', 'unknown')} "
         f"validation labels ({100 * summary['label_fraction']:g}% of those there are)."
