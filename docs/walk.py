@@ -146,7 +146,7 @@ def run(page: str, workspace: Path, weights: Path, log: Path, env: dict[str, str
             why = not_typed(line) if language == "bash" else ""
             if language == "bash" and line.startswith("export "):
                 name, value = line.removeprefix("export ").split("=", 1)
-                env[name] = value
+                env[name] = value.replace("/data/", f"{workspace}/")
                 continue
             if why:
                 yield Step(page, line, None, 0.0, why)

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.reports.webpage import paragraph, web_page
+from cass.reports.webpage import overlay, paragraph, web_page
 
 PANEL = 224
 HEAT_STYLE = """.maps{display:flex;flex-wrap:wrap;gap:.6rem}.maps figure{width:224px;max-width:100%;margin:0}
@@ -43,24 +43,6 @@ class Explained:
     pixels: NDArray[np.uint8]
     maps: dict[str, NDArray[np.float32]]
     agreement: float
-
-
-def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Lay a heat map over an image.
-
-    Args:
-        pixels: (S, S, 3) uint8.
-        heat: (S, S) in [0, 1].
-
-    Returns:
-        (S, S, 3) uint8: the image where there is no evidence, warm colours where there is.
-    """
-    from matplotlib import colormaps
-
-    colours = colormaps["inferno"](heat)[..., :3] * 255
-    share = (0.65 * heat)[..., None]
-    mixed: NDArray[np.uint8] = ((1 - share) * pixels + share * colours).round().astype(np.uint8)
-    return mixed
 
 
 def panels(entry: Explained) -> dict[str, bytes]:

@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cass.evaluation.worst import worst_errors
 from cass.reports.run_facts import RunFacts
 from cass.reports.svg import Series, scatter_chart
-from cass.reports.webpage import image_figure, paragraph, picture_figure
+from cass.reports.webpage import heat_figure, image_figure, paragraph
 
-MOST_ERRORS = 12
 ERROR_SIDE = 128
 
 
-def worst_errors(facts: RunFacts) -> list[int]:
-    """Return the rows of the wrong predictions that were most certain, at most twelve."""
-    rows = np.flatnonzero(facts.wrong)
-    error = np.abs(facts.probabilities - facts.targets).max(axis=1)
-    return [int(row) for row in rows[np.argsort(-error[rows], kind="stable")][:MOST_ERRORS]]
-
-
-def errors_section(facts: RunFacts, heat: Mapping[str, Mapping[str, NDArray[np.uint8]]]) -> list[str]:
+def errors_section(facts: RunFacts) -> list[str]:
     """Show the wrong predictions that were most certain.
 
     Args:
         facts: The run.
-        heat: By image name and branch: the image (S, S, 3) with its heat map.
 
     Returns:
         HTML.
     """
-    rows = worst_errors(facts)
+    rows = worst_errors(facts.probabilities, facts.targets, facts.predicted)
     if not rows:
         return [paragraph("No test image was classified wrongly.")]
     figures = []
@@ -46,14 +38,15 @@ def errors_section(facts: RunFacts, heat: Mapping[str, Mapping[str, NDArray[np.u
         if facts.root is None:
             figures.append(paragraph(f"{name}: {'; '.join(captions)}"))
             continue
-        shown = [image_figure(facts.root / facts.images[row], name=name, captions=captions, side=ERROR_SIDE)]
+        path = facts.root / facts.images[row]
+        shown = [image_figure(path, name=name, captions=captions, side=ERROR_SIDE)]
         shown += [
-            picture_figure(pixels, caption=f"evidence of the {branch}", side=ERROR_SIDE)
-            for branch, pixels in heat.get(facts.images[row], {}).items()
+            heat_figure(path, heat, caption=f"evidence of the {branch}", side=ERROR_SIDE)
+            for branch, heat in facts.heat.get(facts.images[row], {}).items()
         ]
         figures.append(f"<div class='case'>{''.join(shown)}</div>")
     text = "Predictions that were wrong although the probability was high. Some labels may be wrong instead."
-    if heat:
+    if facts.heat:
         text += " Warm colours: where each network finds evidence for the predicted class."
     return [paragraph(text), f"<div class='errors'>{''.join(figures)}</div>"]
 

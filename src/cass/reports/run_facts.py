@@ -42,6 +42,7 @@ class RunFacts:
         held_out: Held-out labels with what the run answers on them, or None for a run of an earlier version.
         places: (N, 2) of each branch: where the embeddings of the test images lie on a map; NaN where one is not
             shown. Empty where the evaluation made no map.
+        heat: Heat maps (S, S) of the worst errors, by image name and branch; empty where the evaluation made none.
     """
 
     name: str
@@ -62,6 +63,7 @@ class RunFacts:
     columns: Mapping[str, Mapping[str, str]]
     held_out: HeldOut | None
     places: Mapping[str, NDArray[np.float64]]
+    heat: Mapping[str, Mapping[str, NDArray[np.uint8]]]
 
     @property
     def classes(self) -> tuple[str, ...]:

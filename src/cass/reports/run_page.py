@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cass.listing import plural
 from cass.reports.model_card import LIMITS, read_interval
@@ -36,28 +34,16 @@ td.hit{{background:color-mix(in srgb,var(--c1) var(--share),transparent)}}
 @media print{{body{{max-width:none}}section{{break-inside:avoid}}}}"""
 
 
-@dataclass(frozen=True)
-class Extras:
-    """What a page shows beside the run itself.
-
-    Attributes:
-        pictures: Whether to show images that were classified wrongly.
-        heat: By image name and branch: the image (S, S, 3) with its heat map.
-        audit: What ``cass audit --json`` wrote, or None.
-    """
-
-    pictures: bool = True
-    heat: Mapping[str, Mapping[str, NDArray[np.uint8]]] = field(default_factory=dict)
-    audit: Mapping[str, Any] | None = None
-
-
-def run_page(facts: RunFacts, others: Sequence[OtherRun], extras: Extras) -> tuple[str, str]:
+def run_page(
+    facts: RunFacts, others: Sequence[OtherRun], *, pictures: bool, audit: Mapping[str, Any] | None
+) -> tuple[str, str]:
     """Draw the page of a run.
 
     Args:
         facts: The run.
         others: Other runs to compare with it.
-        extras: What else to show.
+        pictures: Whether to show images that were classified wrongly.
+        audit: What ``cass audit --json`` wrote, or None.
 
     Returns:
         HTML, and the sentence that it opens with.
@@ -65,7 +51,7 @@ def run_page(facts: RunFacts, others: Sequence[OtherRun], extras: Extras) -> tup
     sentence = _sentence(facts)
     sections: list[tuple[str, Callable[[], list[str]]]] = [
         ("Runs side by side", lambda: _side_by_side(facts, others)),
-        ("Data", lambda: data_section(facts, extras.audit)),
+        ("Data", lambda: data_section(facts, audit)),
         ("Training", lambda: _training_section(facts)),
         ("Results on the test images", lambda: _results_section(facts)),
         ("Confusion matrix", lambda: _confusion_section(facts)),
@@ -79,7 +65,7 @@ def run_page(facts: RunFacts, others: Sequence[OtherRun], extras: Extras) -> tup
             "Errors against coverage",
             lambda: doubt_section(facts.probabilities, facts.branch_probabilities, facts.wrong, facts.summary),
         ),
-        ("The worst errors", lambda: errors_section(facts, extras.heat) if extras.pictures else []),
+        ("The worst errors", lambda: errors_section(facts) if pictures else []),
         ("Map of the embeddings", lambda: map_section(facts)),
         ("Limits of use", lambda: [paragraph(LIMITS)]),
     ]
@@ -146,7 +132,8 @@ def _training_section(facts: RunFacts) -> list[str]:
     started = summary["pretraining"]
     text = "Fine-tuned from the initial weights, without pretraining."
     if summary["start"] == "pretraining":
-        text = f"Pretrained without labels by {started['method']} for {plural(started['epochs'], 'epoch')}, then fine-tuned."
+        epochs = plural(started["epochs"], "epoch")
+        text = f"Pretrained without labels by {started['method']} for {epochs}, then fine-tuned."
     budget = (
         f"Label budget: {summary['n_labels']} training and {summary.get('n_validation_labels', 'unknown')} "
         f"validation labels ({100 * summary['label_fraction']:g}% of those there are)."

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from cass.data.formats.unreadable import Pixels
 from cass.data.store.store import read_square
 from cass.errors import DataError
 from cass.reports.tables import Cells
@@ -103,20 +104,57 @@ def image_figure(path: Path, *, name: str, captions: Sequence[str], side: int = 
     """
     caption = "<br>".join(html.escape(line) for line in (name, *captions) if line)
     try:
-        pixels = read_square(path, side)
+        eight = _eight_bits(read_square(path, side))
     except DataError:
         return f"<figure><svg width='{side}' height='{side}'></svg><figcaption>{caption}</figcaption></figure>"
-    eight = pixels.astype(np.uint8) if pixels.dtype.itemsize == 1 else (pixels // 257).astype(np.uint8)
     shown: NDArray[np.uint8] = eight[..., 0] if eight.shape[2] not in (3,) else eight
     return _inline_figure(shown, caption=caption, alt=PurePosixPath(name).name)
 
 
-def picture_figure(pixels: NDArray[np.uint8], *, caption: str, side: int = FIGURE_SIDE) -> str:
-    """Draw pixels (S, S, 3) as a small JPEG inside the page, at ``side`` pixels, with a caption of plain text."""
+def heat_figure(path: Path, heat: NDArray[np.uint8], *, caption: str, side: int = FIGURE_SIDE) -> str:
+    """Draw an image under a heat map as a small JPEG inside the page; nothing where it cannot be read.
+
+    Args:
+        path: The file.
+        heat: (S, S), 255 where there is most evidence.
+        caption: The line below, as plain text.
+        side: Side in pixels.
+
+    Returns:
+        HTML.
+    """
     from PIL import Image
 
-    picture = Image.fromarray(pixels).resize((side, side))
-    return _inline_figure(np.asarray(picture), caption=html.escape(caption), alt=caption)
+    try:
+        pixels = _eight_bits(read_square(path, side))
+    except DataError:
+        return ""
+    colours = np.repeat(pixels[..., :1], 3, axis=2) if pixels.shape[2] != 3 else pixels
+    fitted = np.asarray(Image.fromarray(heat).resize((side, side))).astype(np.float32) / np.float32(255)
+    return _inline_figure(overlay(colours, fitted), caption=html.escape(caption), alt=caption)
+
+
+def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Lay a heat map over an image.
+
+    Args:
+        pixels: (S, S, 3) uint8.
+        heat: (S, S) in [0, 1].
+
+    Returns:
+        (S, S, 3) uint8: the image where there is no evidence, warm colours where there is.
+    """
+    from matplotlib import colormaps
+
+    colours = colormaps["inferno"](heat)[..., :3] * 255
+    share = (0.65 * heat)[..., None]
+    mixed: NDArray[np.uint8] = ((1 - share) * pixels + share * colours).round().astype(np.uint8)
+    return mixed
+
+
+def _eight_bits(pixels: Pixels) -> NDArray[np.uint8]:
+    """Return pixels of 8 or 16 bits with 8."""
+    return pixels.astype(np.uint8) if pixels.dtype.itemsize == 1 else (pixels // 257).astype(np.uint8)
 
 
 def _inline_figure(pixels: NDArray[np.uint8], *, caption: str, alt: str) -> str:

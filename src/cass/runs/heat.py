@@ -1,9 +1,10 @@
-"""Heat maps of saved branches for images in files."""
+"""Heat maps of saved branches: made for images in files, and kept as a file of an evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,10 +14,13 @@ from cass.data.formats.unreadable import Pixels
 from cass.data.store.dataset import to_images
 from cass.data.store.stream import fitted_image
 from cass.evaluation.probabilities import probabilities
+from cass.files import whole_file
 from cass.models.attribution import heat_maps
 from cass.models.backbones import Branch
 from cass.reports.heat_page import Explained
 from cass.types import Task
+
+HEAT_FILE = "heat_maps.npz"
 
 
 def explain_images(
@@ -57,7 +61,7 @@ def explain_images(
         else:
             pictures[name] = read
     if not pictures:
-        return []
+        return []  # also where there are no names
     # One by one, as depths may differ.
     each = [to_images(torch.from_numpy(np.array(pixels)[None])) for pixels in pictures.values()]
     images = torch.cat(each).contiguous().to(device)
@@ -75,6 +79,33 @@ def explain_images(
         shown = _shown(each[row][0].permute(1, 2, 0).numpy())
         found.append(Explained(name, classes[index], float(mean[row, index]), shown, own, _agreement(own)))
     return found
+
+
+def write_heat(folder: Path, entries: Sequence[Explained]) -> None:
+    """Write the heat maps of images, without the images.
+
+    Args:
+        folder: Folder of the evaluation.
+        entries: The images; with none, nothing is written.
+    """
+    if not entries:
+        return
+    maps: dict[str, Any] = {
+        branch: np.stack([(255 * entry.maps[branch]).round().astype(np.uint8) for entry in entries])
+        for branch in entries[0].maps
+    }
+    with whole_file(folder / HEAT_FILE) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, names=np.array([entry.name for entry in entries]), **maps)
+
+
+def read_heat(folder: Path) -> dict[str, dict[str, NDArray[np.uint8]]]:
+    """Read the heat maps (S, S) of an evaluation by image name and branch; empty where it made none."""
+    if not (folder / HEAT_FILE).is_file():
+        return {}
+    with np.load(folder / HEAT_FILE, allow_pickle=False) as file:
+        found = {name: file[name] for name in file.files}
+    names = found.pop("names").tolist()
+    return {name: {branch: maps[row] for branch, maps in found.items()} for row, name in enumerate(names)}
 
 
 def _shown(image: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -16,6 +16,7 @@ from cass.errors import CassError
 from cass.reports.run_facts import RunFacts
 from cass.runs.embedding_places import read_places
 from cass.runs.folder import finetuned_summary, read_config, read_metrics, summary_if_there
+from cass.runs.heat import read_heat
 from cass.runs.held_out import read_held_out
 
 EVALUATION = Path("evaluation") / "test"
@@ -73,6 +74,7 @@ def read_facts(run: Path) -> RunFacts:
         columns={name: cells for name, cells in columns.items() if _few_values(cells, main.images)},
         held_out=read_held_out(run, summary["classes"]),
         places=read_places(folder, main.images),
+        heat=read_heat(folder),
     )
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,16 +17,20 @@ from torch import Tensor
 from cass.config.evaluate import EvaluateConfig
 from cass.data.manifest.manifest import Manifest
 from cass.data.splits.resolve import read_splits
-from cass.errors import DataError, OutputError, did_you_mean
+from cass.errors import DataError, ModelError, OutputError, did_you_mean
 from cass.evaluation.classification import ClassificationReport, classification_report
 from cass.evaluation.embedding_map import shown_rows
+from cass.evaluation.metrics import predicted_labels
 from cass.evaluation.probabilities import probabilities
+from cass.evaluation.worst import worst_errors
 from cass.files import write_json, write_text
 from cass.models.backbones import Branch
+from cass.reports.heat_page import Explained
 from cass.reports.tables import Cells
 from cass.resolve.trained import resolve_evaluate
 from cass.runs.embedding_places import write_places
 from cass.runs.folder import SPLITS_FILE, staged, write_start
+from cass.runs.heat import explain_images, write_heat
 from cass.runs.inference import infer, load_branches
 from cass.runs.inputs import Plan, kept_images, make_plan
 from cass.runs.predictions import prediction_table, thresholds_of
@@ -94,7 +98,8 @@ def run_evaluate(
     classes, task = tuple(summary["classes"]), summary["task"]
     plan, rows = _split_images(config, manifest, classes=classes)
     manifest = plan.manifest.subset(rows)
-    names, predicted, embeddings = _predict(config, plan, rows, task=task)
+    passed = _pass_images(config, plan, rows, task=task)
+    names, predicted = passed.names, dict(passed.probabilities)
     thresholds = {name: thresholds_of(summary, name) for name in predicted}
     if len(predicted) > 1:
         thresholds[MEAN] = thresholds_of(summary, *predicted)
@@ -126,8 +131,10 @@ def run_evaluate(
         write_start(folder, config)
         # A run of an earlier version does not say.
         _write_evaluation(folder, reports, tables, leaks=[*summary.get("leakage", []), *plan.leaks])
-        placed = shown_rows(len(names))
-        write_places(folder, [names[row] for row in placed], embeddings)
+        write_places(folder, [names[row] for row in shown_rows(len(names))], passed.embeddings)
+        write_heat(
+            folder, _explain_errors(passed, manifest.root, reports, targets=targets, classes=classes, task=task)
+        )
     return EvaluateResult(out, reports, summary)
 
 
@@ -141,15 +148,24 @@ def show(result: EvaluateResult, config: EvaluateConfig) -> Iterator[str | Cells
     yield f"Wrote {result.out}"
 
 
-def _predict(
-    config: EvaluateConfig, plan: Plan, rows: NDArray[np.int64], *, task: Task
-) -> tuple[list[str], dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
-    """Pass the images of some rows through the branches.
+class _Passed(NamedTuple):
+    """Images that were passed through the branches.
 
-    Returns:
-        The names of the n readable images, and by branch name probabilities (n, K) and the embeddings (m, D) of
-        the rows that the map shows.
+    Attributes:
+        branches: The branches by name.
+        names: The n readable images.
+        probabilities: (n, K) by branch name.
+        embeddings: (m, D) of the rows that the map shows, by branch name.
     """
+
+    branches: dict[str, Branch]
+    names: list[str]
+    probabilities: dict[str, NDArray[np.float32]]
+    embeddings: dict[str, NDArray[np.float32]]
+
+
+def _pass_images(config: EvaluateConfig, plan: Plan, rows: NDArray[np.int64], *, task: Task) -> _Passed:
+    """Pass the images of some rows through the branches."""
     branches = load_branches(config.run, "both")
     spec = next(iter(branches.values())).spec
     kept = kept_images(plan, image_size=spec.image_size, in_chans=spec.in_chans, cache=config.cache)
@@ -168,7 +184,7 @@ def _predict(
     placed = shown_rows(len(names))
     width = {name: branch.num_features for name, branch in branches.items()}
     told = {name: np.ascontiguousarray(values[:, width[name] :]) for name, values in outputs.items()}
-    return names, told, {name: values[placed, : width[name]] for name, values in outputs.items()}
+    return _Passed(branches, names, told, {name: part[placed, : width[name]] for name, part in outputs.items()})
 
 
 def _both_outputs(branch: Branch, images: Tensor, *, task: Task) -> Tensor:
@@ -177,6 +193,35 @@ def _both_outputs(branch: Branch, images: Tensor, *, task: Task) -> Tensor:
         raise OutputError(f"The {branch.spec.name} of this run has no classifier", "Fine-tune the run again.")
     embeddings = branch.embed(images)
     return torch.cat([embeddings, probabilities(branch.head(embeddings), task=task)], dim=1)
+
+
+def _explain_errors(
+    passed: _Passed,
+    root: Path,
+    reports: dict[str, ClassificationReport],
+    *,
+    targets: NDArray[np.uint8],
+    classes: tuple[str, ...],
+    task: Task,
+) -> list[Explained]:
+    """Make heat maps of the worst errors; none where a network cannot be explained."""
+    mean = np.mean(list(passed.probabilities.values()), axis=0)
+    *_, answer = reports.values()
+    predicted = predicted_labels(mean, task=task, thresholds=answer.thresholds).astype(np.uint8)
+    try:
+        return explain_images(
+            root,
+            [passed.names[row] for row in worst_errors(mean, targets, predicted)],
+            passed.branches,
+            classes=classes,
+            task=task,
+            label=None,
+            device=next(next(iter(passed.branches.values())).parameters()).device,
+            unreadable={},
+        )
+    except ModelError as error:
+        log.warning("No heat maps of the errors: %s", error)
+        return []
 
 
 def _write_evaluation(

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from cass.config.report import ReportConfig
-from cass.errors import ModelError
 from cass.evaluation.bootstrap import interval
 from cass.evaluation.classification import ClassificationReport, classification_report
 from cass.files import write_text
 from cass.reports.model_card import read_interval
-from cass.reports.page_images import worst_errors
 from cass.reports.run_facts import OtherRun, RunFacts
-from cass.reports.run_page import Extras, run_page
+from cass.reports.run_page import run_page
 from cass.resolve.report import resolve_report
 from cass.runs.outcomes import read_facts
-
-log = logging.getLogger("cass")
 
 METRIC = "balanced_accuracy"
 
@@ -57,38 +50,10 @@ def run_report(config: ReportConfig, resolved: dict[str, Any] | None = None) -> 
     """
     audit = resolved or resolve_report(config)
     first, *others = (read_facts(run) for run in config.runs)
-    extras = Extras(config.images, _heat(config.runs[0], first) if config.images else {}, audit)
-    page, sentence = run_page(first, [_beside(first, other) for other in others], extras)
+    beside = [_beside(first, other) for other in others]
+    page, sentence = run_page(first, beside, pictures=config.images, audit=audit)
     write_text(config.out, page)
     return ReportResult(config.out, sentence)
-
-
-def _heat(run: Path, facts: RunFacts) -> dict[str, dict[str, NDArray[np.uint8]]]:
-    """Draw heat maps over the worst errors; none where the images are gone, or a network cannot be explained."""
-    if facts.root is None or not facts.wrong.any():
-        return {}
-    from cass.reports.heat_page import overlay
-    from cass.runs.heat import explain_images
-    from cass.runs.inference import load_branches
-
-    names = [facts.images[row] for row in worst_errors(facts)]
-    try:
-        found = explain_images(
-            facts.root,
-            names,
-            load_branches(run, "both"),
-            classes=facts.classes,
-            task=facts.summary["task"],
-            label=None,
-            device=torch.device("cpu"),
-            unreadable={},
-        )
-    except ModelError as error:
-        log.warning("No heat maps: %s", error)
-        return {}
-    return {
-        entry.name: {name: overlay(entry.pixels, heat) for name, heat in entry.maps.items()} for entry in found
-    }
 
 
 def _beside(first: RunFacts, other: RunFacts) -> OtherRun:
