@@ -10,6 +10,7 @@ the output folder, to be read; a line for each says its exit code. Exit code 1: 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shlex
@@ -117,8 +118,12 @@ def shorter_python(block: str, workspace: Path, weights: Path) -> str:
         }
     for target in re.findall(r'out="([^"]+)"', block):
         shutil.rmtree(workspace / target, ignore_errors=True)
-    imports = "import pandas, pyarrow.dataset\n" if "pandas." in block else ""
-    return PYTHON.replace("SHORTER", repr(settings)) + imports + block
+    if "pandas." in block:
+        block = f"import pandas, pyarrow.dataset\n{block}"
+    if "timm.create_model" in block:  # the page names the default network; the run has another
+        classes = json.loads((workspace / "runs/tuned/summary.json").read_text(encoding="utf-8"))["classes"]
+        block = block.replace("resnet50", SMALL.split()[1]).replace("num_classes=2", f"num_classes={len(classes)}")
+    return PYTHON.replace("SHORTER", repr(settings)) + block
 
 
 def fresh(line: str, workspace: Path) -> None:

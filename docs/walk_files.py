@@ -83,6 +83,7 @@ def workspace(folder: Path, base: Path, page: str) -> Path:
         (folder / "new-scans").mkdir(exist_ok=True)
         with Image.open(folder / row["image"]) as image:
             image.convert("L").save(folder / "new-scans" / f"{Path(row['image']).stem}.png")
+            image.save(folder / "scan.png")
     _hospital(folder, rows)
     if "own-images" in page:
         _workbook(folder, rows)
