@@ -52,6 +52,7 @@ ELSEWHERE = {  # not typed: other software, other machines, or hours
     "make": "has its own test",
     "pip": "installs software",
     ".": "the environment is active",
+    ".venv/bin/cass": "is what make demo runs",
     "torchrun": "needs four machines",
     "python": "a measurement of hours; its page has the result",
     "srun": "needs SLURM",

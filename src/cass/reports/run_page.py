@@ -109,21 +109,30 @@ def _side_by_side(facts: RunFacts, others: Sequence[OtherRun]) -> list[str]:
     for other in others:
         shown = "-" if other.difference is None else percent(other.difference, sign="+")
         rows.append([other.name, str(other.summary["n_labels"]), percent(other.value), shown])
-        sentences.append(paragraph(_compared(facts, other)))
+        sentences.append(paragraph(compared(facts, other)))
     head = ["run", "labels", "balanced accuracy, % [95% interval]", "difference, points"]
     note = "One run each: a difference between two runs may also come from their seeds. Compare several seeds."
     return [html_cells(Cells("", head, rows)), *sentences, paragraph(note)]
 
 
-def _compared(facts: RunFacts, other: OtherRun) -> str:
-    """Say what a paired difference shows."""
+def compared(facts: RunFacts, other: OtherRun) -> str:
+    """Say what the paired difference of another run shows.
+
+    Args:
+        facts: The run.
+        other: The other run.
+
+    Returns:
+        A sentence.
+    """
     if other.difference is None:
         return f"{other.name} was evaluated on other images or classes: no comparison."
     low, high = other.difference.low, other.difference.high
     if not (low > 0 or high < 0):
         return f"On the same images, no difference between {other.name} and {facts.name} is shown."
     word = "better" if low > 0 else "worse"
-    return f"On the same images, {other.name} is {word} than {facts.name}."
+    points = percent(other.difference, sign="+")
+    return f"On the same images, {other.name} is {word} than {facts.name} ({points} points of balanced accuracy)."
 
 
 def _training_section(facts: RunFacts) -> list[str]:

@@ -15,7 +15,7 @@ from cass.evaluation.classification import ClassificationReport, classification_
 from cass.files import write_text
 from cass.reports.model_card import read_interval
 from cass.reports.run_facts import OtherRun, RunFacts
-from cass.reports.run_page import run_page
+from cass.reports.run_page import compared, run_page
 from cass.resolve.report import resolve_report
 from cass.runs.outcomes import read_facts
 
@@ -29,10 +29,12 @@ class ReportResult:
     Attributes:
         out: The HTML file.
         sentence: What it opens with.
+        compared: A sentence for each other run: what the paired difference shows.
     """
 
     out: Path
     sentence: str
+    compared: tuple[str, ...]
 
 
 def run_report(config: ReportConfig, resolved: dict[str, Any] | None = None) -> ReportResult:
@@ -53,7 +55,7 @@ def run_report(config: ReportConfig, resolved: dict[str, Any] | None = None) -> 
     beside = [_beside(first, other) for other in others]
     page, sentence = run_page(first, beside, pictures=config.images, audit=audit)
     write_text(config.out, page)
-    return ReportResult(config.out, sentence)
+    return ReportResult(config.out, sentence, tuple(compared(first, other) for other in beside))
 
 
 def _beside(first: RunFacts, other: RunFacts) -> OtherRun:
@@ -85,4 +87,5 @@ def _measured(facts: RunFacts, order: RunFacts) -> ClassificationReport:
 def show(result: ReportResult, config: ReportConfig) -> Iterator[str]:
     """Yield what the command prints."""
     yield result.sentence
+    yield from result.compared
     yield f"Wrote {result.out} ({result.out.stat().st_size / 1e6:.1f} MB)"
