@@ -70,17 +70,21 @@ class GroupDraws:
             drawn = rng.multinomial(max(1, count - 1), np.full(count, 1 / count), size=resamples)
             self._counts[source] = drawn.astype(np.int64)
 
+    def weights(self, source: str, units: Sequence[str]) -> Floats:
+        """Return how often each of N images, named by its group, is drawn: (R, N)."""
+        rows = [self._rows[source][name] for name in units]
+        return self._counts[source][:, rows].astype(np.float64)
+
     def score(self, source: str, answers: Answers) -> Score:
         """Compute the balanced accuracy of answers, and of each resample of the groups of their source."""
-        rows = [self._rows[source][name] for name in answers.units]
-        weights = self._counts[source][:, rows].astype(np.float64)
+        weights = self.weights(source, answers.units)
 
         def balanced(weighting: Floats) -> Floats:
             return count_metrics(answers.predicted, answers.targets, weighting, task=answers.task)[
                 "balanced_accuracy"
             ]
 
-        return Score(float(balanced(np.ones((1, len(rows))))[0]), balanced(weights))
+        return Score(float(balanced(np.ones((1, len(answers.units))))[0]), balanced(weights))
 
 
 @dataclass(frozen=True)
