@@ -145,6 +145,11 @@ def remove_partials(folder: Path, *, name: str | None = None) -> None:
             partial.unlink(missing_ok=True)
 
 
+def is_partial(path: Path) -> bool:
+    """Whether a file or folder has a temporary name: it is being written, or its writer was killed."""
+    return path.name.startswith(".") and ".partial" in path.name
+
+
 def cache_folder() -> Path:
     """Return the folder for what cass can make again: CASS_CACHE_DIR, or else the user's cache folder."""
     import platformdirs

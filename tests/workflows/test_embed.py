@@ -209,7 +209,7 @@ def test_the_job_names_nobody(begun: Path, images: Path) -> None:
     text = (begun / "_job.json").read_text()
     assert str(images) not in text
     assert set(json.loads(text)) == {
-        *("format", "command", "weights", "branch", "columns"),
+        *("format", "command", "weights", "branch", "columns", "sensitivity"),
         *("images", "image_list", "image_size", "shard_rows"),
     }
 

@@ -27,6 +27,7 @@ def main() -> None:
 def _run_app() -> int:
     """Run the command; returns the exit code."""
     from cass.cli.app import build_app
+    from cass.cli.failures import failure_line
     from cass.cli.usage import USAGE_ERROR, usage_message
 
     try:
@@ -36,15 +37,14 @@ def _run_app() -> int:
             raise
         sys.stderr.write(f"Error: {error}\n")
         return error.exit_code
-    except OSError as error:
-        if is_verbose() or error.filename is None or error.strerror is None:
-            raise
-        sys.stderr.write(
-            f"Error: {error.filename}: {error.strerror}. Check the path, its permissions and the disk.\n"
-        )
-        return 2
     except USAGE_ERROR as error:
         sys.stderr.write(f"{usage_message(error)}\n")
+        return 2
+    except Exception as error:
+        line = None if is_verbose() else failure_line(error)
+        if line is None:
+            raise
+        sys.stderr.write(f"Error: {line}\n")
         return 2
     except KeyboardInterrupt:
         code = STOPPED

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from cass.config.finetune import TuneSettings
 from cass.config.pretrain import PretrainConfig
@@ -28,3 +30,11 @@ class CompareConfig(PretrainConfig):
     finetune: TuneSettings = Field(
         default_factory=TuneSettings, description="Fine-tuning settings, as YAML: '{epochs: 20}'."
     )
+
+    @model_validator(mode="after")
+    def _settle_finetune(self) -> Self:
+        """Settle what fine-tuning takes over, so that the file that a comparison is resumed from says it."""
+        follows = {"seed": self.seed, "branch": self.branch, "unlabelled": "auto"}
+        open_ = {key: value for key, value in follows.items() if key not in self.finetune.model_fields_set}
+        object.__setattr__(self, "finetune", self.finetune.model_copy(update=open_))
+        return self

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from cass.config.finetune import FinetuneConfig
 from cass.errors import CassError, OutputError
-from cass.runs.folder import CONFIG, refuse_other_settings, unfinished_folder, write_start
+from cass.files import remove_partials
+from cass.runs.folder import CONFIG, claimed, refuse_other_settings, unfinished_folder, write_start
 
 # What a run computes does not depend on these.
 CHANGEABLE = {"resume", "out", "num_workers", "cache"}
@@ -48,12 +49,14 @@ def working_folder(config: FinetuneConfig) -> Iterator[Path]:
         CassError: What the block raises; the folder then stays only if it holds a finished epoch.
     """
     work = unfinished_folder(config.out)
-    work.mkdir(parents=True, exist_ok=True)
-    write_start(work, config)
-    try:
-        yield work
-    except CassError:
-        if not any(work.glob("*/*.ckpt")):
-            shutil.rmtree(work)
-        raise
-    shutil.rmtree(work)
+    with claimed(work):
+        claim_tuning(config)  # another process may have begun meanwhile
+        remove_partials(config.out.parent, name=config.out.name)
+        write_start(work, config)
+        try:
+            yield work
+        except CassError:
+            if not any(work.glob("*/*.ckpt")):
+                shutil.rmtree(work)
+            raise
+        shutil.rmtree(work)

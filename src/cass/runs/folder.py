@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import logging
 import os
 import platform
 from collections.abc import Collection, Iterator
@@ -15,7 +17,7 @@ from pydantic import BaseModel
 
 from cass.config.base import Settings, build_config, to_yaml
 from cass.errors import OutputError
-from cass.files import whole_folder, write_json, write_text
+from cass.files import is_partial, remove_partials, whole_folder, write_json, write_text
 from cass.types import BRANCHES, Branches, BranchName
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ PACKAGES = ("torch", "torchvision", "timm", "lightning", "numpy", "scipy", "scik
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
+log = logging.getLogger("cass")
+
 
 def check_free(out: Path, *, option: str = "--out") -> None:
     """Make sure that an output path is free to write.
@@ -45,7 +49,7 @@ def check_free(out: Path, *, option: str = "--out") -> None:
     Raises:
         OutputError: Where it is taken, or its place cannot be written.
     """
-    if out.is_dir() and any(out.iterdir()):
+    if out.is_dir() and not all(is_partial(path) for path in out.iterdir()):
         raise OutputError(f"The output folder {out} is not empty", f"Choose a new one with {option}, or empty it.")
     if out.is_file():
         raise OutputError(f"{out} exists", f"Choose another {option}, or remove the file.")
@@ -88,6 +92,35 @@ def refuse_other_settings(folder: Path, config: Settings, *, changeable: Collect
                 f"{folder} was started with {key} = {before[key]!r}, not {value!r}",
                 "Continue with its own settings: give --out and --resume alone.",
             )
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing a folder that is written in place; a killed process gives it up.
+
+    What killed processes left under temporary names is removed first.
+
+    Args:
+        folder: The folder; it is made.
+
+    Raises:
+        OutputError: Another process is writing it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OutputError(
+                f"Another process is writing {folder}", "Wait until it ends, or choose another --out."
+            ) from None
+        except OSError:  # some network file systems cannot lock
+            log.debug("%s cannot be locked", folder)
+        remove_partials(folder)
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager

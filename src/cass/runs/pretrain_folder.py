@@ -9,7 +9,7 @@ from typing import Any
 from cass.config.pretrain import PretrainConfig
 from cass.data.splits.resolve import read_splits, write_splits
 from cass.errors import OutputError
-from cass.files import write_json
+from cass.files import is_partial, write_json
 from cass.runs.folder import (
     CHECKPOINTS,
     CONFIG,
@@ -42,7 +42,7 @@ def claim_folder(config: PretrainConfig) -> None:
         check_free(out)
         return
     if not (out / CONFIG).is_file():
-        if any(out.iterdir()):
+        if not all(is_partial(path) for path in out.iterdir()):
             raise OutputError(
                 f"{out} holds no run to continue (no {CONFIG})", "Drop --resume and choose a new --out."
             )
@@ -66,6 +66,15 @@ def earlier_batch_size(config: PretrainConfig) -> int | None:
     return int(json.loads(path.read_text(encoding="utf-8"))["batch_size"])
 
 
+def earlier_source(config: PretrainConfig) -> str | None:
+    """Return where the splits of the resumed run came from; None for a new run."""
+    path = config.out / RESOLVED
+    if not config.resume or not path.is_file():
+        return None
+    found: str | None = json.loads(path.read_text(encoding="utf-8")).get("splits_source")  # 0.1 did not keep it
+    return found
+
+
 def earlier_checkpoint(config: PretrainConfig) -> Path | None:
     """Return the checkpoint of the last finished epoch of the resumed run; None for a new run."""
     path = config.out / CHECKPOINTS / LAST
@@ -83,4 +92,4 @@ def write_beginning(config: PretrainConfig, plan: Plan, resolved: dict[str, Any]
     config.out.mkdir(parents=True, exist_ok=True)
     write_start(config.out, config)
     write_splits(config.out / SPLITS_FILE, plan.manifest, plan.splits, plan.digests)
-    write_json(config.out / RESOLVED, resolved)
+    write_json(config.out / RESOLVED, resolved | {"splits_source": plan.source})

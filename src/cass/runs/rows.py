@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 from cass.config.embed import EmbedConfig
 from cass.config.predict import PredictConfig
 from cass.data.store.stream import fitted_image
-from cass.files import whole_file
+from cass.files import remove_partials, whole_file
 from cass.models.backbones import BackboneSpec, Branch
 from cass.models.embedding import Output
 from cass.progress import ImageProgress
-from cass.runs.folder import branch_files, check_free
+from cass.runs.folder import branch_files, check_free, claimed
 from cass.runs.inference import Chunk, infer
 from cass.runs.shards import Shards, cannot_write, open_shards
 from cass.runs.targets import JOB_FILE, Target, holds_shards, joined_folder
@@ -72,32 +72,34 @@ def write_rows(
         OutputError: The unfinished work is of another job, or the disk refuses.
     """
     job = _job_of(command, config, branches, names)
-    shards = open_shards(target.folder, job, schema=schema, resume=config.resume)
-    try:
-        if not _already_joined(target, shards):
-            _forget_repaired(shards, root, names, spec=next(iter(branches.values())).spec)
-        missing = shards.missing()
-        before = len(names) - sum(len(span) for span in missing)
-        with ImageProgress(command.capitalize(), total=len(names), done=before) as progress:
-            passed = infer(
-                root,
-                names,
-                branches,
-                settings=config,
-                batch_size=config.batch_size,
-                output=output,
-                spans=missing,
-                known_unreadable=shards.unreadable,
-                on_images=progress.advance,
-            )
-            with closing(passed):
-                for chunk in passed:
-                    table = tabulate(chunk) if chunk.names else schema.empty_table()
-                    shards.write(chunk.span, table, unreadable=chunk.unreadable)
-        if target.is_file:
-            _join(shards, target.out)
-    finally:
-        _remove_unused(target.folder)
+    with claimed(target.folder):
+        remove_partials(target.out.parent, name=target.out.name)
+        shards = open_shards(target.folder, job, schema=schema, resume=config.resume)
+        try:
+            if not _already_joined(target, shards):
+                _forget_repaired(shards, root, names, spec=next(iter(branches.values())).spec)
+            missing = shards.missing()
+            before = len(names) - sum(len(span) for span in missing)
+            with ImageProgress(command.capitalize(), total=len(names), done=before) as progress:
+                passed = infer(
+                    root,
+                    names,
+                    branches,
+                    settings=config,
+                    batch_size=config.batch_size,
+                    output=output,
+                    spans=missing,
+                    known_unreadable=shards.unreadable,
+                    on_images=progress.advance,
+                )
+                with closing(passed):
+                    for chunk in passed:
+                        table = tabulate(chunk) if chunk.names else schema.empty_table()
+                        shards.write(chunk.span, table, unreadable=chunk.unreadable)
+            if target.is_file:
+                _join(shards, target.out)
+        finally:
+            _remove_unused(target.folder)
     return Written(shards.written(), {names[row]: reason for row, reason in sorted(shards.unreadable.items())})
 
 

@@ -32,7 +32,7 @@ from cass.reports.tables import (
 )
 from cass.resolve.compare import resolve_compare
 from cass.resolve.pretrain import resolve_method
-from cass.runs.folder import SUMMARY, read_summary, write_start
+from cass.runs.folder import SUMMARY, claimed, read_summary, write_start
 from cass.runs.forecast import forecast_lines, forecast_pretraining
 from cass.workflows.evaluate import EvaluateResult, run_evaluate
 from cass.workflows.finetune import run_finetune
@@ -108,15 +108,14 @@ def run_compare(config: CompareConfig, resolved: Manifest | None = None) -> Comp
         Interrupted: It was stopped; ``resume`` continues with the first step that is not finished.
     """
     manifest = resolved or resolve_compare(config)
-    if not (config.out / SUMMARY).is_file():
-        config.out.mkdir(parents=True, exist_ok=True)
-        write_start(config.out, config)
-    with without_repeats():  # what one step says of the data set holds for the others
+    with claimed(config.out), without_repeats():  # what one step says of the data set holds for the others
+        if not (config.out / SUMMARY).is_file():
+            write_start(config.out, config)
         pretraining = _pretrain(config)
         rows = _compared_rows(config, pretraining)
-    said = advice(rows, collapsed=pretraining.collapsed)
-    result = CompareResult(config.out, pretraining, rows, said, manifest.generated)
-    _write(result)
+        said = advice(rows, collapsed=pretraining.collapsed)
+        result = CompareResult(config.out, pretraining, rows, said, manifest.generated)
+        _write(result)
     return result
 
 
@@ -213,13 +212,8 @@ def _finetune_and_evaluate(
     log.info("\n%g%% of the labels, %s%s:", 100 * fraction, start, ", labels alone" if alone else "")
     if not (config.resume and out.exists()):
         tuning = config.finetune.model_dump() | job_settings(config, FinetuneConfig)
-        for key in ("seed", "branch"):  # as in pretraining
-            if key not in config.finetune.model_fields_set:
-                tuning[key] = getattr(config, key)
         if alone:
             tuning["unlabelled"] = "off"
-        elif "unlabelled" not in config.finetune.model_fields_set:
-            tuning["unlabelled"] = "auto"
         run_finetune(
             FinetuneConfig(
                 **tuning,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,17 +18,19 @@ from cass.files import write_json
 from cass.methods import Method
 from cass.models.checkpoints import save_branch
 from cass.resolve.pretrain import ResolvedPretrain, resolve_pretrain
-from cass.runs.folder import CHECKPOINTS, LAST, METRICS, SUMMARY, read_metrics, write_metrics
+from cass.runs.folder import CHECKPOINTS, LAST, METRICS, SUMMARY, claimed, read_metrics, write_metrics
 from cass.runs.forecast import forecast_lines, forecast_pretraining
 from cass.runs.inputs import Inputs, Plan, decode, make_plan
 from cass.runs.pretrain_folder import (
+    claim_folder,
     earlier_batch_size,
     earlier_checkpoint,
+    earlier_source,
     earlier_splits,
     write_beginning,
 )
 from cass.runs.watching import watch_data
-from cass.training.pretrain_fit import fit_pretraining, prepare_pretraining
+from cass.training.pretrain_fit import Pretraining, fit_pretraining, prepare_pretraining
 from cass.training.ranks import is_main, local_device
 from cass.training.run_progress import RunProgress
 from cass.training.watch import CollapseWatch
@@ -88,8 +91,18 @@ def run_pretrain(config: PretrainConfig, resolved: ResolvedPretrain | None = Non
         rows=inputs.rows("train"),
         earlier_batch_size=earlier_batch_size(config),
     )
-    if main:
-        write_beginning(config, plan, run.resolved)
+    with claimed(out) if main else nullcontext():
+        if main:
+            claim_folder(config)  # another process may have begun meanwhile
+            write_beginning(config, plan, run.resolved)
+        watch, progress = _train(config, run, inputs)
+        if not main:
+            sys.exit(0)  # what follows is written once
+        return _finish(config, plan=plan, inputs=inputs, method=run.method, watch=watch, progress=progress)
+
+
+def _train(config: PretrainConfig, run: Pretraining, inputs: Inputs) -> tuple[CollapseWatch, RunProgress]:
+    """Train and measure."""
     watched = watch_data(
         inputs,
         make_views=run.watched_views,
@@ -102,14 +115,12 @@ def run_pretrain(config: PretrainConfig, resolved: ResolvedPretrain | None = Non
         config,
         run,
         watch=watch,
-        last=out / CHECKPOINTS / LAST,
-        logs=out / "tensorboard",
+        last=config.out / CHECKPOINTS / LAST,
+        logs=config.out / "tensorboard",
         resume_from=earlier_checkpoint(config),
-        on_epoch=lambda rows: write_metrics(out / METRICS, rows),
+        on_epoch=lambda rows: write_metrics(config.out / METRICS, rows),
     )
-    if not main:
-        sys.exit(0)  # what follows is written once
-    return _finish(config, plan=plan, inputs=inputs, method=run.method, watch=watch, progress=progress)
+    return watch, progress
 
 
 def forecast_pretrain(config: PretrainConfig, resolved: ResolvedPretrain) -> Iterator[str]:
@@ -131,6 +142,7 @@ def forecast_pretrain(config: PretrainConfig, resolved: ResolvedPretrain) -> Ite
 def _images(config: PretrainConfig, manifest: Manifest) -> tuple[Plan, Inputs]:
     """Settle the splits, and decode the training and validation images."""
     plan = make_plan(manifest, seed=config.seed, known=earlier_splits(config), families=near_families)
+    plan = replace(plan, source=earlier_source(config) or plan.source)
     guard(plan, source=config.data, allow_leakage=config.allow_leakage)
     inputs = decode(
         plan,

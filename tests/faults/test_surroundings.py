@@ -1,0 +1,225 @@
+"""Disk, memory, images or another process fail a command: it says so in one line, and loses nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import cass
+from cass.errors import OutputError
+from cass.runs.folder import claimed
+from conftest import TINY, write_scans
+from faults.harness import CONTEXT, Job, content, finish, kill, start, uninterrupted
+from faults.test_kills import COMPUTE, SMALL
+
+pytestmark = pytest.mark.xdist_group("faults")
+
+
+@pytest.fixture(scope="module")
+def scans_of_faults(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Scans with a pretraining run and a fine-tuned one beside them."""
+    folder = tmp_path_factory.mktemp("surroundings")
+    labels = write_scans(folder / "scans")
+    run = cass.pretrain(labels, out=folder / "pretrained", **TINY).out
+    cass.finetune(run, labels=labels, out=folder / "tuned", head="linear", device="cpu")
+    return folder
+
+
+def failing(
+    words: tuple[str, ...], folder: Path, limit: Callable[[], None] | None = None, **env: str | None
+) -> str:
+    """Run a command that must fail in one line; returns what it printed last."""
+    surroundings = {**os.environ, "COLUMNS": "300"} | {
+        key: value for key, value in env.items() if value is not None
+    }
+    for key in (key for key, value in env.items() if value is None):
+        surroundings.pop(key, None)
+    done = subprocess.run(
+        [sys.executable, "-m", "cass", *words],
+        cwd=folder,
+        env=surroundings,
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    printed = done.stdout + done.stderr
+    assert "Traceback" not in printed, printed[-3000:]
+    assert done.returncode not in (0, -signal.SIGSEGV), printed
+    return printed.strip().splitlines()[-1]
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
+    """Mount a file system of a few kilobytes; skips where that is not allowed."""
+    folder.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    if made.returncode:
+        pytest.skip("a file system can only be mounted by root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=False)
+
+
+COMMANDS = {
+    "pretrain": ("pretrain", "{labels}", "--out", "disk/run", "--cache", "off", *SMALL),
+    "finetune": ("finetune", "{run}", "--labels", "{labels}", "--out", "disk/run", "--epochs", "1", *COMPUTE),
+    "evaluate": ("evaluate", "{tuned}", "--labels", "{labels}", "--out", "disk/run", *COMPUTE),
+    "embed": ("embed", "{run}", "{labels}", "--out", "disk/table.parquet", *COMPUTE),
+    "predict": ("predict", "{tuned}", "{labels}", "--out", "disk/table.csv", *COMPUTE),
+    "explain": ("explain", "{tuned}", "{labels}", "--out", "disk/run", *COMPUTE),
+    "report": ("report", "{evaluated}", "--out", "disk/report.html"),
+    "export": ("export", "{tuned}", "--out", "disk/run", "--format", "timm"),
+    "split": ("split", "{labels}", "--out", "disk/safe.csv"),
+    "audit": ("audit", "{labels}", "--html", "disk/audit.html"),
+}
+
+
+@pytest.mark.parametrize(
+    "kilobytes", [64, pytest.param(4, marks=pytest.mark.slow), pytest.param(512, marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_full_disk_is_one_line(name: str, kilobytes: int, scans_of_faults: Path, tmp_path: Path) -> None:
+    place = scans_of_faults
+    if name == "report" and not (place / "tuned/evaluation/test").is_dir():
+        cass.evaluate(place / "tuned", labels=place / "scans/labels.csv", device="cpu")
+    paths = {"labels": place / "scans/labels.csv", "run": place / "pretrained", "tuned": place / "tuned"}
+    paths["evaluated"] = place / "tuned"
+    words = tuple(str(paths.get(word.strip("{}"), word)) for word in COMMANDS[name])
+    with small_disk(tmp_path / "disk", kilobytes) as disk:
+        # The file of the whole is larger than the disk, or the disk is full before.
+        (disk / "filler").write_bytes(b"0" * (kilobytes * 1024 - 4096))
+        with contextlib.suppress(OSError):
+            (disk / "filler2").write_bytes(b"0" * 4096)
+        line = failing(words, tmp_path)
+        assert "space" in line or "disk" in line, line
+        left = [path.name for path in disk.rglob("*") if path.is_file() and not path.name.startswith("filler")]
+        assert not [
+            name for name in left if name.endswith((".html", ".csv", ".parquet")) and ".partial" not in name
+        ]
+
+
+@pytest.mark.parametrize(
+    "megabytes", [900, pytest.param(600, marks=pytest.mark.slow), pytest.param(1300, marks=pytest.mark.slow)]
+)
+def test_too_little_memory_is_one_line(megabytes: int, scans_of_faults: Path, tmp_path: Path) -> None:
+    labels = scans_of_faults / "scans/labels.csv"
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes * 2**20,) * 2)
+
+    words = ("pretrain", str(labels), "--out", "run", *SMALL)
+    line = failing(words, tmp_path, limit)
+    assert "memory" in line.lower(), line
+
+
+def test_two_runs_into_one_folder_are_refused(scans_of_faults: Path, tmp_path: Path) -> None:
+    labels = str(scans_of_faults / "scans/labels.csv")
+    cache = scans_of_faults / "cache"
+    first = start(("pretrain", labels, "--out", "run", *SMALL, "--epochs", "400"), tmp_path, cache)
+    try:
+        while not (tmp_path / "run/metrics.csv").is_file():
+            assert first.is_alive()
+            time.sleep(0.05)
+        line = failing(("pretrain", "--out", "run", "--resume"), tmp_path, CASS_CACHE_DIR=str(cache))
+        assert "Another process is writing run" in line
+    finally:
+        kill(first)
+    with claimed(tmp_path / "run"):  # a killed process gives it up
+        pass
+
+
+def test_a_claimed_folder_is_free_again_afterwards(tmp_path: Path) -> None:
+    with claimed(tmp_path / "run"):
+        process = CONTEXT.Process(target=_claim, args=(tmp_path / "run",))
+        process.start()
+        process.join()
+        assert process.exitcode == 3
+    process = CONTEXT.Process(target=_claim, args=(tmp_path / "run",))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def _claim(folder: Path) -> None:
+    try:
+        with claimed(folder):
+            pass
+    except OutputError:
+        sys.exit(3)
+
+
+def test_images_that_vanish_are_named(scans_of_faults: Path, tmp_path: Path) -> None:
+    labels = write_scans(tmp_path / "scans")
+    for path in sorted((tmp_path / "scans/images").iterdir())[:10]:
+        path.unlink()
+    words = ("embed", str(scans_of_faults / "pretrained"), str(labels), "--out", "table.parquet", *COMPUTE)
+    line = failing(words, tmp_path)
+    assert "10 of 60 images" in line or "does not exist" in line or "cannot be read" in line, line
+    assert not (tmp_path / "table.parquet").exists()
+
+
+def test_two_commands_build_one_cache(scans_of_faults: Path, tmp_path: Path) -> None:
+    labels = str(scans_of_faults / "scans/labels.csv")
+    job = Job(("pretrain", labels, "--out", "run", *SMALL), (), "run", "", own_cache=True)
+    expected, _ = uninterrupted(job, tmp_path / "whole", tmp_path)
+    shared = tmp_path / "shared"
+    places = [tmp_path / "one", tmp_path / "two"]
+    processes = [start(job.first, place, shared) for place in places]
+    for process, place in zip(processes, places, strict=True):
+        finish(process, place)
+        found = content(Job(job.first, (), "run", ""), place, shared)
+        assert {key: value for key, value in expected.items() if key.startswith("run/")} == {
+            key: value for key, value in found.items() if key.startswith("run/")
+        }
+    assert len([path for path in (shared / "images").iterdir() if path.is_dir()]) == 1
+
+
+@pytest.mark.parametrize("name", ["HOME", "CASS_CACHE_DIR"])
+def test_without_a_home_it_works(name: str, scans_of_faults: Path, tmp_path: Path) -> None:
+    surroundings = {
+        key: value for key, value in os.environ.items() if key not in ("HOME", "CASS_CACHE_DIR", "XDG_CACHE_HOME")
+    }
+    surroundings |= {"XDG_CACHE_HOME": str(tmp_path / "xdg")} if name == "HOME" else {"HOME": str(tmp_path)}
+    words = ["pretrain", str(scans_of_faults / "scans/labels.csv"), "--out", "run", *SMALL]
+    done = subprocess.run(
+        [sys.executable, "-m", "cass", *words],
+        cwd=tmp_path,
+        env=surroundings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_stopped_job_keeps_its_last_epoch(scans_of_faults: Path, tmp_path: Path) -> None:
+    """SLURM sends SIGTERM before the time limit."""
+    labels = str(scans_of_faults / "scans/labels.csv")
+    process = start(
+        ("pretrain", labels, "--out", "run", *SMALL, "--epochs", "400"), tmp_path, scans_of_faults / "cache"
+    )
+    while not (tmp_path / "run/checkpoints/last.ckpt").is_file():
+        assert process.is_alive()
+        time.sleep(0.05)
+    os.kill(process.pid or 0, signal.SIGTERM)
+    process.join(60)
+    assert process.exitcode not in (None, 0)
+    printed = (tmp_path / "printed.txt").read_text()
+    assert "Traceback" not in printed
+    assert (tmp_path / "run/checkpoints/last.ckpt").is_file()
