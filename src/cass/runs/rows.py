@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,35 +72,42 @@ def write_rows(
         OutputError: The unfinished work is of another job, or the disk refuses.
     """
     job = _job_of(command, config, branches, names)
+    with _claimed_target(target):
+        shards = open_shards(target.folder, job, schema=schema, resume=config.resume)
+        if not _already_joined(target, shards):
+            _forget_repaired(shards, root, names, spec=next(iter(branches.values())).spec)
+        missing = shards.missing()
+        before = len(names) - sum(len(span) for span in missing)
+        with ImageProgress(command.capitalize(), total=len(names), done=before) as progress:
+            passed = infer(
+                root,
+                names,
+                branches,
+                settings=config,
+                batch_size=config.batch_size,
+                output=output,
+                spans=missing,
+                known_unreadable=shards.unreadable,
+                on_images=progress.advance,
+            )
+            with closing(passed):
+                for chunk in passed:
+                    table = tabulate(chunk) if chunk.names else schema.empty_table()
+                    shards.write(chunk.span, table, unreadable=chunk.unreadable)
+        if target.is_file:
+            _join(shards, target.out)
+    return Written(shards.written(), {names[row]: reason for row, reason in sorted(shards.unreadable.items())})
+
+
+@contextmanager
+def _claimed_target(target: Target) -> Iterator[None]:
+    """Keep other processes from the working folder; it is removed where it holds nothing to continue from."""
     with claimed(target.folder):
         remove_partials(target.out.parent, name=target.out.name)
-        shards = open_shards(target.folder, job, schema=schema, resume=config.resume)
         try:
-            if not _already_joined(target, shards):
-                _forget_repaired(shards, root, names, spec=next(iter(branches.values())).spec)
-            missing = shards.missing()
-            before = len(names) - sum(len(span) for span in missing)
-            with ImageProgress(command.capitalize(), total=len(names), done=before) as progress:
-                passed = infer(
-                    root,
-                    names,
-                    branches,
-                    settings=config,
-                    batch_size=config.batch_size,
-                    output=output,
-                    spans=missing,
-                    known_unreadable=shards.unreadable,
-                    on_images=progress.advance,
-                )
-                with closing(passed):
-                    for chunk in passed:
-                        table = tabulate(chunk) if chunk.names else schema.empty_table()
-                        shards.write(chunk.span, table, unreadable=chunk.unreadable)
-            if target.is_file:
-                _join(shards, target.out)
+            yield
         finally:
             _remove_unused(target.folder)
-    return Written(shards.written(), {names[row]: reason for row, reason in sorted(shards.unreadable.items())})
 
 
 def _job_of(
