@@ -212,12 +212,16 @@ def main() -> int:
     failed = 0
     for page in given.pages:
         name = page.replace("/", "-").removesuffix(".md")
+        wrong_here = 0
         workspace = walk_files.workspace(out / name, base, page)
         for step in run(page, workspace, weights, out / f"{name}.txt", dict(env)):
             wrong = step.code is not None and not expected(step.line, step.code, step.printed)
             failed += wrong
             state = f"not typed: {step.why}" if step.code is None else f"exit {step.code}, {step.seconds:.0f} s"
+            wrong_here += wrong
             print(f"{'FAILED ' if wrong else ''}{step.page}: {step.line[:110]}  [{state}]", flush=True)
+        if not wrong_here:
+            shutil.rmtree(workspace)  # a workspace takes a gigabyte
     print(f"{failed} failed")
     return 1 if failed else 0
 

@@ -38,3 +38,38 @@ def warn_unreadable(reasons: Mapping[str, str], *, before: int = 0) -> None:
         log.warning("Unreadable: %s (%s).", name, reason)
     if before <= MOST_NAMED < before + len(reasons):
         log.warning("Further unreadable images are only counted.")
+
+
+def plain_cell(text: str) -> str:
+    """Keep a spreadsheet from computing a cell: what it would take for a formula gets an apostrophe in front.
+
+    Args:
+        text: Such as a file name or a class.
+
+    Returns:
+        The text; single signs and numbers stay as they are. :func:`cell_text` is the way back.
+
+    Source:
+        OWASP, CSV Injection: cells that begin with = + - @, a tab or a carriage return.
+    """
+    return f"'{text}" if _is_formula(text.lstrip("'")) else text
+
+
+def cell_text(cell: str) -> str:
+    """Return what :func:`plain_cell` was given."""
+    return cell[1:] if cell.startswith("'") and _is_formula(cell.lstrip("'")) else cell
+
+
+def plain_path(path: str) -> str:
+    """Keep a spreadsheet from computing a relative path: ``./`` in front changes nothing else."""
+    return f"./{path}" if _is_formula(path) else path
+
+
+def _is_formula(text: str) -> bool:
+    if len(text) < 2 or text[0] not in "=+-@\t\r":
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return True
+    return False

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from cass.evaluation.embedding_map import FEWEST_PLACES, embedding_map
 from cass.files import write_text
+from cass.listing import cell_text
+from cass.runs.predictions import csv_text
 from cass.types import BRANCHES
 
 PLACES_FILE = "map.csv"
@@ -31,7 +33,7 @@ def write_places(folder: Path, names: Sequence[str], embeddings: Mapping[str, ND
     for branch, values in embeddings.items():
         places = embedding_map(values)
         columns |= {f"{branch}_{axis}": places[:, number] for number, axis in enumerate("xy")}
-    write_text(folder / PLACES_FILE, pd.DataFrame(columns).to_csv(index=False))
+    write_text(folder / PLACES_FILE, csv_text(pd.DataFrame(columns)))
 
 
 def read_places(folder: Path, images: Sequence[str]) -> dict[str, NDArray[np.float64]]:
@@ -40,8 +42,8 @@ def read_places(folder: Path, images: Sequence[str]) -> dict[str, NDArray[np.flo
 
     if not (folder / PLACES_FILE).is_file():
         return {}
-    table = pd.read_csv(folder / PLACES_FILE, dtype={"image": str}, keep_default_na=False).set_index("image")
-    table = table.reindex(list(images))
+    table = pd.read_csv(folder / PLACES_FILE, dtype={"image": str}, keep_default_na=False)
+    table = table.set_index(table["image"].map(cell_text)).reindex(list(images))
     return {
         branch: table[[f"{branch}_x", f"{branch}_y"]].to_numpy(np.float64)
         for branch in BRANCHES

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cass.errors import OutputError
 from cass.evaluation.operating import HeldOut
 from cass.files import write_text
 from cass.runs.predictions import PROBABILITY_DIGITS
@@ -43,14 +44,20 @@ def read_held_out(run: Path, classes: Sequence[str]) -> HeldOut | None:
 
     Returns:
         The images; None for a run of an earlier version, which kept none.
+
+    Raises:
+        OutputError: The file is damaged.
     """
     import pandas as pd
 
     if not (run / HELD_OUT_FILE).is_file():
         return None
-    table = pd.read_csv(run / HELD_OUT_FILE)
-    return HeldOut(
-        table[[f"probability_{name}" for name in classes]].to_numpy(np.float64),
-        table[[f"label_{name}" for name in classes]].to_numpy(np.uint8),
-        table["group"].to_numpy(np.int64),
-    )
+    try:
+        table = pd.read_csv(run / HELD_OUT_FILE)
+        return HeldOut(
+            table[[f"probability_{name}" for name in classes]].to_numpy(np.float64),
+            table[[f"label_{name}" for name in classes]].to_numpy(np.uint8),
+            table["group"].to_numpy(np.int64),
+        )
+    except (OSError, ValueError, KeyError):  # of pandas, too
+        raise OutputError(f"{run / HELD_OUT_FILE} is damaged", "Repeat cass finetune.") from None

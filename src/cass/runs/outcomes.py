@@ -13,6 +13,7 @@ from cass.config.evaluate import EvaluateConfig
 from cass.config.finetune import FinetuneConfig
 from cass.data.manifest.manifest import GENERATED, load_manifest
 from cass.errors import CassError
+from cass.listing import cell_text
 from cass.reports.run_facts import RunFacts
 from cass.runs.embedding_places import read_places
 from cass.runs.folder import finetuned_summary, read_config, read_metrics, summary_if_there
@@ -85,6 +86,8 @@ def _read_branch(folder: Path, branch: str, summary: dict[str, Any]) -> _Answers
     classes = summary["classes"]
     path = folder / f"predictions-{branch.replace(' ', '-')}.csv"
     table = pd.read_csv(path, keep_default_na=False, dtype={"image": str, "label": str, "prediction": str})
+    for column in ("image", "label", "prediction"):
+        table[column] = table[column].map(cell_text)
 
     def flags(column: str) -> NDArray[np.uint8]:
         named = [set(cell.split("|")) if summary["task"] == "multilabel" else {cell} for cell in table[column]]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cass.evaluation.conformal import prediction_sets
 from cass.evaluation.metrics import predicted_labels
 from cass.evaluation.selection import doubt_of
+from cass.listing import plain_cell
 from cass.types import Task
 
 TEXT_COLUMNS = ("image", "prediction", "set_90", "refer")
@@ -22,6 +23,14 @@ PROBABILITY_DIGITS = 6
 def is_text_column(name: str) -> bool:
     """Whether a column of predictions holds text; the others hold floats."""
     return name in TEXT_COLUMNS or name.startswith(CALLED)
+
+
+def csv_text(frame: Any, *, header: bool = True) -> str:
+    """Write a table as CSV in which no name is a formula to a spreadsheet."""
+    texts = frame.select_dtypes(include=["object", "string"]).columns
+    plain = frame.assign(**{name: frame[name].map(plain_cell) for name in texts})
+    text: str = plain.to_csv(index=False, header=header, lineterminator="\n")
+    return text
 
 
 def thresholds_of(summary: dict[str, Any], *branches: str) -> list[float] | None:

@@ -22,6 +22,7 @@ from cass.models.embedding import Output
 from cass.progress import ImageProgress
 from cass.runs.folder import branch_files, check_free, claimed
 from cass.runs.inference import Chunk, infer
+from cass.runs.predictions import csv_text
 from cass.runs.shards import Shards, cannot_write, open_shards
 from cass.runs.targets import JOB_FILE, Target, holds_shards, joined_folder
 
@@ -174,8 +175,7 @@ def _write_parquet(shards: Shards, file: Any) -> None:
 def _write_csv(shards: Shards, file: Any) -> None:
     """Write the shards as one CSV with one header."""
     for number, table in enumerate(shards.tables()):
-        text = table.to_pandas().to_csv(index=False, header=number == 0, lineterminator="\n")
-        file.write(text.encode("utf-8"))
+        file.write(csv_text(table.to_pandas(), header=number == 0).encode("utf-8"))
 
 
 def _weights_digests(run: Path, branches: dict[str, Branch]) -> dict[str, str]:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 
 import lightning.pytorch as pl
 import torch
@@ -76,13 +77,24 @@ def fit(
             num_sanity_val_steps=0,
             inference_mode=False,
         )
-        try:
-            trainer.fit(module, ckpt_path=None if resume_from is None else str(resume_from), weights_only=True)
-        except (KeyboardInterrupt, SystemExit) as error:
-            # Lightning answers Ctrl-C by ending the process; the user should be told how to continue instead.
-            raise Interrupted from error
-        if trainer.interrupted:
-            raise Interrupted
+        _fit_or_stop(trainer, module, resume_from)
+
+
+def _fit_or_stop(trainer: pl.Trainer, module: pl.LightningModule, resume_from: Path | None) -> None:
+    """Train; a checkpoint is read with weights only."""
+    try:
+        trainer.fit(module, ckpt_path=None if resume_from is None else str(resume_from), weights_only=True)
+    except (KeyboardInterrupt, SystemExit) as error:
+        # Lightning answers Ctrl-C by ending the process; the user should be told how to continue instead.
+        raise Interrupted from error
+    except (UnpicklingError, UnicodeDecodeError, EOFError):
+        if resume_from is None or trainer.global_step > 0:
+            raise
+        raise CassError(
+            f"{resume_from} is damaged, or holds more than numbers", "Remove it: the run then starts again."
+        ) from None
+    if trainer.interrupted:
+        raise Interrupted
 
 
 @contextmanager

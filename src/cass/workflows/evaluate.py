@@ -33,7 +33,7 @@ from cass.runs.folder import SPLITS_FILE, staged, write_start
 from cass.runs.heat import explain_images, write_heat
 from cass.runs.inference import infer, load_branches
 from cass.runs.inputs import Plan, kept_images, make_plan
-from cass.runs.predictions import prediction_table, thresholds_of
+from cass.runs.predictions import csv_text, prediction_table, thresholds_of
 from cass.types import SPLITS, Split, Task
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ def _write_evaluation(
     for name, report in reports.items():
         stem = name.replace(" ", "-")
         plot_confusion(report, folder / f"confusion-{stem}.png")
-        write_text(folder / f"predictions-{stem}.csv", tables[name].to_csv(index=False))
+        write_text(folder / f"predictions-{stem}.csv", csv_text(tables[name]))
 
 
 def _split_images(

@@ -21,6 +21,7 @@ from cass.resolve.explain import ResolvedExplain, resolve_explain
 from cass.runs.folder import staged
 from cass.runs.heat import explain_images
 from cass.runs.inference import load_branches
+from cass.runs.predictions import csv_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +86,7 @@ def run_explain(config: ExplainConfig, resolved: ResolvedExplain | None = None) 
             stem = re.sub(r"[^\w.-]+", "-", PurePosixPath(entry.name).stem)
             for panel, data in panels(entry).items():
                 write_bytes(folder / f"{number:04d}-{stem}-{panel}.png", data)
-        write_text(folder / "explanations.csv", table.to_csv(index=False))
+        write_text(folder / "explanations.csv", csv_text(table))
         page = heat_page(entries, run=config.run.resolve().name, left_out=given.left_out)
         write_text(folder / "index.html", page)
     return ExplainResult(config.out, table, unreadable)

@@ -95,13 +95,15 @@ def run_pretrain(config: PretrainConfig, resolved: ResolvedPretrain | None = Non
         if main:
             claim_folder(config)  # another process may have begun meanwhile
             write_beginning(config, plan, run.resolved)
-        watch, progress = _train(config, run, inputs)
+        watch, progress = _train_and_watch(config, run, inputs)
         if not main:
             sys.exit(0)  # what follows is written once
         return _finish(config, plan=plan, inputs=inputs, method=run.method, watch=watch, progress=progress)
 
 
-def _train(config: PretrainConfig, run: Pretraining, inputs: Inputs) -> tuple[CollapseWatch, RunProgress]:
+def _train_and_watch(
+    config: PretrainConfig, run: Pretraining, inputs: Inputs
+) -> tuple[CollapseWatch, RunProgress]:
     """Train and measure."""
     watched = watch_data(
         inputs,

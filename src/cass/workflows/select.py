@@ -22,7 +22,7 @@ from cass.evaluation.probabilities import probabilities
 from cass.evaluation.selection import Floats, doubt_of, select_images
 from cass.files import write_text
 from cass.groups import group_codes
-from cass.listing import plural
+from cass.listing import plain_path, plural
 from cass.models.backbones import Branch
 from cass.reports.lines import unreadable_files
 from cass.resolve.select import ResolvedSelect, resolve_select
@@ -121,7 +121,7 @@ def _csv(manifest: Manifest, names: tuple[str, ...], doubt: Floats | None, folde
     writer.writerow(["image", "label", *(["doubt"] if doubt is not None else [])])
     root = os.path.relpath(manifest.root.resolve(), folder.resolve())
     for index, name in enumerate(names):
-        path = os.path.normpath(os.path.join(root, name)).replace(os.sep, "/")
+        path = plain_path(os.path.normpath(os.path.join(root, name)).replace(os.sep, "/"))
         writer.writerow([path, "", *([f"{doubt[index]:.3f}"] if doubt is not None else [])])
     return text.getvalue()
 

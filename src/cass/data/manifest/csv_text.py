@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from cass.data.manifest.manifest import Manifest
+from cass.listing import plain_path
 
 
 def manifest_csv(manifest: Manifest, *, folder: Path | None) -> str:
@@ -31,7 +32,7 @@ def manifest_csv(manifest: Manifest, *, folder: Path | None) -> str:
     if folder is not None:
         root = os.path.relpath(root, folder.resolve())
     for row, image in enumerate(manifest.images):
-        line = [os.path.normpath(os.path.join(root, image)).replace(os.sep, "/")]
+        line = [plain_path(os.path.normpath(os.path.join(root, image)).replace(os.sep, "/"))]
         if manifest.label_columns:
             flags = dict(zip(manifest.classes, manifest.targets[row], strict=True))
             line += [str(flags[name]) if manifest.labelled[row] else "" for name in manifest.label_columns]
