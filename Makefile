@@ -3,11 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-DOCS_INSTALLED := $(VENV)/.installed-docs
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint reference docs bench check clean
+.PHONY: help setup demo test campaign lint reference docs lock bench check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -30,8 +29,12 @@ lint: $(INSTALLED) ## check format, style, types and layers
 reference: $(INSTALLED) ## write the stub and the reference pages from the table of verbs
 	$(BIN)/python docs/generate.py
 
-docs: $(DOCS_INSTALLED) ## build the documentation into site/
+docs: $(INSTALLED) ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+lock: ## write requirements.lock, with hashes, for the versions of constraints.txt; needs uv
+	uv pip compile pyproject.toml --extra dev --extra docs --extra build -c constraints.txt --generate-hashes \
+	--universal --python-version 3.11.5 --no-annotate --no-header -q -o requirements.lock
 
 bench: $(INSTALLED) ## time pretraining beside its limit and other methods on this machine
 	$(BIN)/cass benchmark speed
@@ -50,11 +53,11 @@ $(BIN)/python:
 
 # The stamps are written last, so that an interrupted installation is taken up again.
 # The interpreter is ordered only: its age says nothing of what is installed.
-$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+# Every file is checked against the hashes of requirements.lock.
+$(INSTALLED): pyproject.toml requirements.lock | $(BIN)/python
 	@echo "Installing cass into $(VENV); the first time downloads PyTorch and takes minutes."
-	$(PIP) install -c constraints.txt -e ".[dev]"
-	@touch $@
-
-$(DOCS_INSTALLED): $(INSTALLED)
-	$(PIP) install -c constraints.txt -e ".[docs]"
+	@set -x; if command -v uv >/dev/null; then \
+	uv pip install --python $(BIN)/python --require-hashes -r requirements.lock; else \
+	$(PIP) install --require-hashes -r requirements.lock; fi
+	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
