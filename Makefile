@@ -20,6 +20,12 @@ demo: $(INSTALLED) ## the whole job on generated images, into runs/demo
 test: $(INSTALLED) ## run the fast tests, offline and on the CPU
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow and not gpu and not network"
 
+campaign: $(INSTALLED) ## the long checks: 50 kills of each command, slow tests, every documented command; hours
+	CASS_KILLS=50 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s tests/faults
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "slow and not gpu and not network" --ignore tests/faults
+	for set in ../shared/data/*/; do \
+	$(BIN)/python docs/walk.py "$$set" --images 300 --out "runs/walk/$$(basename "$$set")" || exit 1; done
+
 lint: $(INSTALLED) ## check format, style, types and layers
 	$(BIN)/ruff format --no-cache --check .
 	$(BIN)/ruff check --no-cache .

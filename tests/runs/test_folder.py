@@ -10,6 +10,7 @@ from cass.errors import OutputError
 from cass.runs.folder import (
     branch_files,
     check_free,
+    claimed,
     read_config,
     read_summary,
     staged,
@@ -77,3 +78,22 @@ def test_metrics_are_one_row_per_epoch(tmp_path: Path) -> None:
 def test_a_run_that_is_not_there_is_not_called_unfinished(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"nowhere does not exist\. Make it with cass finetune"):
         read_summary(tmp_path / "nowhere", written_by="cass finetune")
+
+
+def test_a_run_of_a_later_format_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text('{"format": 2}')
+    with pytest.raises(OutputError, match="run format 2; this cass knows 1"):
+        read_summary(tmp_path, written_by="cass pretrain")
+    (tmp_path / "summary.json").write_text('{"kind": "pretrain"}')  # as version 0.1 wrote it
+    assert read_summary(tmp_path, written_by="cass pretrain")["kind"] == "pretrain"
+
+
+def test_partial_files_of_a_killed_process_do_not_take_a_folder(tmp_path: Path) -> None:
+    (tmp_path / ".config.yaml.partial-0123456789ab").touch()
+    check_free(tmp_path)
+    with claimed(tmp_path):
+        assert not list(tmp_path.iterdir())
+        with pytest.raises(OutputError, match="Another process is writing"), claimed(tmp_path):
+            pass
+    with claimed(tmp_path):
+        pass

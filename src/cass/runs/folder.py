@@ -32,6 +32,8 @@ CONFIG, SUMMARY, ENVIRONMENT, SPLITS_FILE, METRICS = (
 )
 CHECKPOINTS, LAST = "checkpoints", "last.ckpt"
 RESOLVED = "resolved.json"
+RUN_FORMAT = 1
+"""Of run folders; those of version 0.1, which do not say, are of format 1."""
 PACKAGES = ("torch", "torchvision", "timm", "lightning", "numpy", "scipy", "scikit-learn", "pandas", "pydantic")
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -226,6 +228,11 @@ def read_summary(run: Path, *, written_by: str) -> dict[str, Any]:
         raise OutputError(
             f"{run} holds no finished run (no {SUMMARY})", f"Finish it first: {written_by} --resume."
         ) from None
+    written = summary.get("format", RUN_FORMAT) if isinstance(summary, dict) else None
+    if not isinstance(written, int) or written > RUN_FORMAT:
+        raise OutputError(
+            f"{run} has the run format {written}; this cass knows {RUN_FORMAT}", "Install a newer cass."
+        )
     return summary
 
 

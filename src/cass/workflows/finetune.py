@@ -28,6 +28,7 @@ from cass.runs.finetune_folder import working_folder
 from cass.runs.folder import (
     CHECKPOINTS,
     METRICS,
+    RUN_FORMAT,
     SPLITS_FILE,
     SUMMARY,
     branch_files,
@@ -191,6 +192,7 @@ def _summary(
     manifest = inputs.manifest
     return {
         "kind": "finetune",
+        "format": RUN_FORMAT,
         "generated_data": manifest.generated,
         "start": "no pretraining" if config.without_pretraining else "pretraining",
         "pretraining": {

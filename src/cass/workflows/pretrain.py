@@ -18,7 +18,7 @@ from cass.files import write_json
 from cass.methods import Method
 from cass.models.checkpoints import save_branch
 from cass.resolve.pretrain import ResolvedPretrain, resolve_pretrain
-from cass.runs.folder import CHECKPOINTS, LAST, METRICS, SUMMARY, claimed, read_metrics, write_metrics
+from cass.runs.folder import CHECKPOINTS, LAST, METRICS, RUN_FORMAT, SUMMARY, claimed, read_metrics, write_metrics
 from cass.runs.forecast import forecast_lines, forecast_pretraining
 from cass.runs.inputs import Inputs, Plan, decode, make_plan
 from cass.runs.pretrain_folder import (
@@ -182,6 +182,7 @@ def _finish(
     images_seen = config.epochs * len(inputs.rows("train"))
     summary = {
         "kind": "pretrain",
+        "format": RUN_FORMAT,
         "generated_data": plan.manifest.generated,
         "method": config.method,
         "epochs": config.epochs,
