@@ -88,7 +88,10 @@ def jobs(place: Path) -> dict[str, Job]:
     }
 
 
-NAMES = ("pretrain", "finetune", "cache", "embed", "predict", "compare", "benchmark", "prepare")
+NAMES = (
+    *("pretrain", "finetune", "cache", "embed", "predict", "prepare"),
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("compare", "benchmark")),
+)
 
 
 @pytest.mark.xdist_group("faults")

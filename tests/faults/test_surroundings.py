@@ -93,7 +93,13 @@ COMMANDS = {
 @pytest.mark.parametrize(
     "kilobytes", [64, pytest.param(4, marks=pytest.mark.slow), pytest.param(512, marks=pytest.mark.slow)]
 )
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ("pretrain", "embed", "report") else pytest.param(name, marks=pytest.mark.slow)
+        for name in COMMANDS
+    ],
+)
 def test_a_full_disk_is_one_line(name: str, kilobytes: int, scans_of_faults: Path, tmp_path: Path) -> None:
     place = scans_of_faults
     if name == "report" and not (place / "tuned/evaluation/test").is_dir():
