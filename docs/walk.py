@@ -187,7 +187,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--weights", type=Path, default=ROOT.parent / "shared" / "weights")
     parser.add_argument(
-        "--images", type=int, default=600, help="at most this many images, whole groups (default 600)"
+        "--images", type=int, default=600, help="about this many training images, whole groups (default 600)"
     )
     parser.add_argument("--pages", nargs="*", default=list(PAGES))
     given = parser.parse_args()

@@ -31,14 +31,14 @@ def write(table: Path, rows: Sequence[Row]) -> None:
 
 
 def chosen(rows: Sequence[Row], most: int) -> list[Row]:
-    """Choose whole groups at random until there are enough images."""
+    """Choose whole groups at random until there are enough training images."""
     groups = defaultdict(list)
     for number, row in enumerate(rows):
         groups[row.get("group") or str(number)].append(row)
     order = np.random.default_rng(0).permutation(list(groups))
     found: list[Row] = []
     for group in order:
-        if len(found) < most:
+        if sum(row.get("split", "train") == "train" for row in found) < most:
             found += groups[group]
     return found
 
