@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
+PARTIALS = ".*.partial*"
+"""Temporary names of files and folders."""
 Existing = Literal["refuse", "replace", "keep"]
 """What happens to a folder that is already there: it is an error, it is replaced, or it is kept."""
 
@@ -137,7 +139,7 @@ def remove_partials(folder: Path, *, name: str | None = None) -> None:
         folder: Folder of the files and folders to be.
         name: Name of one of them; None is all.
     """
-    pattern = ".*.partial*" if name is None else f".{glob.escape(name)}.partial*"
+    pattern = PARTIALS if name is None else f".{glob.escape(name)}.partial*"
     for partial in list(folder.glob(pattern)):
         if partial.is_dir():
             shutil.rmtree(partial, ignore_errors=True)
@@ -145,9 +147,9 @@ def remove_partials(folder: Path, *, name: str | None = None) -> None:
             partial.unlink(missing_ok=True)
 
 
-def is_partial(path: Path) -> bool:
-    """Whether a file or folder has a temporary name: it is being written, or its writer was killed."""
-    return path.name.startswith(".") and ".partial" in path.name
+def holds_files(folder: Path) -> bool:
+    """Whether a folder holds anything but what was being written when its writer was killed."""
+    return len(list(folder.iterdir())) > len(list(folder.glob(PARTIALS)))
 
 
 def cache_folder() -> Path:

@@ -53,13 +53,13 @@ def data_section(facts: RunFacts, audit: Mapping[str, Any] | None) -> list[str]:
 
 def _audit_findings(audit: Mapping[str, Any]) -> list[str]:
     """List what the audit found, the serious findings first."""
-    rows = [[entry["level"], entry["topic"], entry["what"]] for entry in audit["findings"]]
     title = f"What `cass audit` found in {Path(audit['data']).name} ({audit['images']} images)"
-    if not rows:
+    if not audit["findings"]:
         return [paragraph(f"{title}: nothing.")]
     items = "".join(
-        f"<li><strong>{html.escape(level)}, {html.escape(topic)}:</strong> {html.escape(what)}</li>"
-        for level, topic, what in rows
+        f"<li><strong>{html.escape(entry['level'])}, {html.escape(entry['topic'])}:</strong> "
+        f"{html.escape(entry['what'])}</li>"
+        for entry in audit["findings"]
     )
     return [paragraph(f"{title}:"), f"<ul>{items}</ul>"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
@@ -82,5 +81,5 @@ def _map(facts: RunFacts, branch: str, places: NDArray[np.float64]) -> str:
         if (shown & (kinds == index)).any()
     ]
     rings = [(float(x), float(y)) for x, y in places[shown & facts.wrong]]
-    caption = f"{html.escape(branch)}: {int(shown.sum())} of {len(shown)} test images."
+    caption = f"{branch}: {int(shown.sum())} of {len(shown)} test images."
     return scatter_chart(series, rings=rings, caption=caption)

@@ -42,11 +42,12 @@ def _read_audit(path: Path) -> dict[str, Any]:
     """Read what ``cass audit --json`` wrote."""
     try:
         audit = json.loads(path.read_text(encoding="utf-8"))
-        entries = [[str(entry[key]) for key in ("level", "topic", "what")] for entry in audit["findings"]]
         return {
             "data": str(audit["data"]),
             "images": int(audit["images"]),
-            "findings": [dict(zip(("level", "topic", "what"), entry, strict=True)) for entry in entries],
+            "findings": [
+                {key: str(entry[key]) for key in ("level", "topic", "what")} for entry in audit["findings"]
+            ],
         }
     except OSError as error:
         raise DataError(

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from cass.config.base import Settings, build_config, to_yaml
 from cass.errors import OutputError
-from cass.files import is_partial, remove_partials, whole_folder, write_json, write_text
+from cass.files import holds_files, remove_partials, whole_folder, write_json, write_text
 from cass.types import BRANCHES, Branches, BranchName
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def check_free(out: Path, *, option: str = "--out") -> None:
     Raises:
         OutputError: Where it is taken, or its place cannot be written.
     """
-    if out.is_dir() and not all(is_partial(path) for path in out.iterdir()):
+    if out.is_dir() and holds_files(out):
         raise OutputError(f"The output folder {out} is not empty", f"Choose a new one with {option}, or empty it.")
     if out.is_file():
         raise OutputError(f"{out} exists", f"Choose another {option}, or remove the file.")

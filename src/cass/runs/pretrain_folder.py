@@ -9,7 +9,7 @@ from typing import Any
 from cass.config.pretrain import PretrainConfig
 from cass.data.splits.resolve import read_splits, write_splits
 from cass.errors import OutputError
-from cass.files import is_partial, write_json
+from cass.files import holds_files, write_json
 from cass.runs.folder import (
     CHECKPOINTS,
     CONFIG,
@@ -42,7 +42,7 @@ def claim_folder(config: PretrainConfig) -> None:
         check_free(out)
         return
     if not (out / CONFIG).is_file():
-        if not all(is_partial(path) for path in out.iterdir()):
+        if holds_files(out):
             raise OutputError(
                 f"{out} holds no run to continue (no {CONFIG})", "Drop --resume and choose a new --out."
             )
