@@ -34,6 +34,16 @@ def scans_of_faults(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def run(
+    words: tuple[str, ...], folder: Path, env: dict[str, str], limit: Callable[[], None] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own."""
+    command = [sys.executable, "-m", "cass", *words]
+    return subprocess.run(
+        command, cwd=folder, env=env, preexec_fn=limit, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
 def failing(
     words: tuple[str, ...], folder: Path, limit: Callable[[], None] | None = None, **env: str | None
 ) -> str:
@@ -43,16 +53,7 @@ def failing(
     }
     for key in (key for key, value in env.items() if value is None):
         surroundings.pop(key, None)
-    done = subprocess.run(
-        [sys.executable, "-m", "cass", *words],
-        cwd=folder,
-        env=surroundings,
-        preexec_fn=limit,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = run(words, folder, surroundings, limit)
     printed = done.stdout + done.stderr
     assert "Traceback" not in printed, printed[-3000:]
     assert done.returncode not in (0, -signal.SIGSEGV), printed
@@ -202,15 +203,8 @@ def test_without_a_home_it_works(name: str, scans_of_faults: Path, tmp_path: Pat
         key: value for key, value in os.environ.items() if key not in ("HOME", "CASS_CACHE_DIR", "XDG_CACHE_HOME")
     }
     surroundings |= {"XDG_CACHE_HOME": str(tmp_path / "xdg")} if name == "HOME" else {"HOME": str(tmp_path)}
-    words = ["pretrain", str(scans_of_faults / "scans/labels.csv"), "--out", "run", *SMALL]
-    done = subprocess.run(
-        [sys.executable, "-m", "cass", *words],
-        cwd=tmp_path,
-        env=surroundings,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = ("pretrain", str(scans_of_faults / "scans/labels.csv"), "--out", "run", *SMALL)
+    done = run(words, tmp_path, surroundings)
     assert done.returncode == 0, done.stderr
 
 

@@ -209,7 +209,7 @@ def _finetune_cell(step: Step, tuning: Tuning) -> None:
             shutil.rmtree(folder, ignore_errors=True)
         run_finetune(config)
     evaluation = {"run": out, "labels": config.labels, "seed": config.seed, "split": tuning.split}
-    run_evaluate(EvaluateConfig(**job_settings(config, EvaluateConfig), **evaluation))
+    run_evaluate(EvaluateConfig(**job_settings(config, EvaluateConfig), **evaluation), pictures=False)
     if not cell.keep_weights:
         shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
     for logs in out.glob("tensorboard-*"):

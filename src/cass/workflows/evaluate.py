@@ -80,13 +80,14 @@ class EvaluateResult:
 
 
 def run_evaluate(
-    config: EvaluateConfig, resolved: tuple[dict[str, Any], Manifest] | None = None
+    config: EvaluateConfig, resolved: tuple[dict[str, Any], Manifest] | None = None, *, pictures: bool = True
 ) -> EvaluateResult:
     """Evaluate fine-tuned branches on a split, with 95% bootstrap confidence intervals.
 
     Args:
         config: Settings of ``cass evaluate``.
         resolved: What :func:`resolve_evaluate` returned; None calls it.
+        pictures: Whether to make what only ``cass report`` shows: heat maps of the worst errors, and the map.
 
     Returns:
         A report for each branch and for the mean of their probabilities.
@@ -131,10 +132,10 @@ def run_evaluate(
         write_start(folder, config)
         # A run of an earlier version does not say.
         _write_evaluation(folder, reports, tables, leaks=[*summary.get("leakage", []), *plan.leaks])
-        write_places(folder, [names[row] for row in shown_rows(len(names))], passed.embeddings)
-        write_heat(
-            folder, _explain_errors(passed, manifest.root, reports, targets=targets, classes=classes, task=task)
-        )
+        if pictures:
+            write_places(folder, [names[row] for row in shown_rows(len(names))], passed.embeddings)
+            errors = _explain_errors(passed, manifest.root, reports, targets=targets, classes=classes, task=task)
+            write_heat(folder, errors)
     return EvaluateResult(out, reports, summary)
 
 
