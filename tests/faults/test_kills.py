@@ -78,7 +78,7 @@ def jobs(place: Path) -> dict[str, Job]:
     resume = ("--out", "run", "--resume")
     return {
         "pretrain": Job(pretrain, ("pretrain", *resume), "run", "run/config.yaml"),
-        "finetune": Job(finetune, ("finetune", *resume), "run", ".run*/config.yaml"),
+        "finetune": Job(finetune, ("finetune", *resume), "run", "*run*/config.yaml"),
         "cache": Job(pretrain, ("pretrain", *resume), "run", "run/config.yaml", own_cache=True),
         "embed": Job(embed, (*embed, "--resume"), "table.parquet", ".table.parquet.parts"),
         "predict": Job(predict, (*predict, "--resume"), "table.csv", ".table.csv.parts"),

@@ -133,3 +133,17 @@ def test_an_error_leaves_nothing_behind(
     with pytest.raises(ModelError):
         cass.finetune(pretrained, labels=scans, out=tmp_path / "tuned", **EPOCHS)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_resuming_a_finished_fine_tuning_does_nothing(
+    tuned: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # killed after the run folder appeared, while its working folder was being removed
+    leftover = tuned.with_name(f".{tuned.name}.unfinished")
+    (leftover / "cnn").mkdir(parents=True)
+    before = (tuned / "summary.json").read_bytes()
+    assert command(monkeypatch, "finetune", "--out", tuned, "--resume") == 0
+    assert "is finished: nothing is left to do" in capsys.readouterr().err
+    assert not leftover.exists()
+    assert (tuned / "summary.json").read_bytes() == before
+    assert command(monkeypatch, "finetune", "--out", tuned, "--resume", "--lr", "0.5") == 2

@@ -12,7 +12,7 @@ from cass.errors import DataError
 from cass.hardware import accelerator
 from cass.resolve.naming import chosen
 from cass.runs.finetune_folder import claim_tuning
-from cass.runs.folder import check_free, chosen_branches, read_config
+from cass.runs.folder import SUMMARY, check_free, chosen_branches, read_config
 from cass.transforms.recipes import RECIPES, tuning_views
 from cass.types import BranchName
 
@@ -46,7 +46,8 @@ def resolve_finetune(config: FinetuneConfig) -> ResolvedFinetune:
         OutputError: The output folder is taken or was begun otherwise, or the pretraining run is unfinished or
             lacks the branch.
     """
-    check_free(config.out)
+    if not (config.resume and (config.out / SUMMARY).is_file()):
+        check_free(config.out)
     resolve_tuning(config)
     pretraining = read_config(config.run, PretrainConfig, written_by="cass pretrain")
     config = config.model_copy(update={"views": config.views or tuning_views(pretraining.views)})

@@ -10,7 +10,7 @@ from pathlib import Path
 from cass.config.finetune import FinetuneConfig
 from cass.errors import CassError, OutputError
 from cass.files import remove_partials
-from cass.runs.folder import CONFIG, claimed, refuse_other_settings, unfinished_folder, write_start
+from cass.runs.folder import CONFIG, SUMMARY, claimed, refuse_other_settings, unfinished_folder, write_start
 
 # What a run computes does not depend on these.
 CHANGEABLE = {"resume", "out", "num_workers", "cache"}
@@ -33,6 +33,22 @@ def claim_tuning(config: FinetuneConfig) -> None:
             f"{config.out} was begun and not finished", f"Continue it with --resume, or remove {work}."
         )
     refuse_other_settings(work, config, changeable=CHANGEABLE, written_by="cass finetune")
+
+
+def finished_before(config: FinetuneConfig) -> bool:
+    """Tell whether the run that is to be continued has finished; what a killed process left of it is removed.
+
+    Args:
+        config: Settings of the run, complete.
+
+    Raises:
+        OutputError: It has finished with other settings.
+    """
+    if not config.resume or not (config.out / SUMMARY).is_file():
+        return False
+    refuse_other_settings(config.out, config, changeable=CHANGEABLE, written_by="cass finetune")
+    shutil.rmtree(unfinished_folder(config.out), ignore_errors=True)
+    return True
 
 
 @contextmanager

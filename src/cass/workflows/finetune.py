@@ -24,7 +24,7 @@ from cass.groups import group_codes
 from cass.models.backbones import Branch
 from cass.models.checkpoints import load_branch, save_branch
 from cass.resolve.finetune import ResolvedFinetune, resolve_finetune
-from cass.runs.finetune_folder import working_folder
+from cass.runs.finetune_folder import finished_before, working_folder
 from cass.runs.folder import (
     CHECKPOINTS,
     METRICS,
@@ -33,6 +33,7 @@ from cass.runs.folder import (
     SUMMARY,
     branch_files,
     read_metrics,
+    read_summary,
     staged,
     write_metrics,
     write_start,
@@ -88,6 +89,9 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
     """
     resolved = resolved or resolve_finetune(config)
     config, pretraining = resolved.config, resolved.pretraining
+    if finished_before(config):
+        log.info("%s is finished: nothing is left to do.", config.out)
+        return FinetuneResult(config.out, read_summary(config.out, written_by="cass finetune"))
     plan = make_plan(
         resolved.manifest, seed=config.seed, known=read_splits(config.run / SPLITS_FILE), families=near_families
     )
