@@ -48,6 +48,7 @@ PYTHON = """import functools, sys, cass
 for verb, settings in SHORTER.items():
     setattr(cass, verb, functools.partial(getattr(cass, verb), **settings))
 """
+SETS = ("brain-tumour-mri", "white-blood-cells", "skin-lesions", "breast-ultrasound", "malaria-cells")
 ELSEWHERE = {  # not typed: other software, other machines, or hours
     "make": "has its own test",
     "pip": "installs software",
@@ -82,8 +83,10 @@ def lines(block: str) -> list[str]:
     return [line.strip() for line in whole.splitlines() if line.strip() and not line.lstrip().startswith("# ")]
 
 
-def not_typed(line: str) -> str:
-    """Say why a line is not typed, or return an empty string."""
+def not_typed(line: str, name: str) -> str:
+    """Say why a line is not typed for a set of some name, or return an empty string."""
+    if any(other in line for other in SETS if other != name):
+        return "is about another set"
     for start, why in ELSEWHERE.items():
         if line == start or line.startswith(f"{start} "):
             return why
@@ -149,12 +152,12 @@ def expected(line: str, code: int, printed: str) -> bool:
     return code == 0 or (code == 1 and line.startswith("cass audit")) or (code == 2 and few)
 
 
-def run(page: str, workspace: Path, weights: Path, log: Path, env: dict[str, str]) -> Iterator[Step]:
-    """Type the commands of one page, and yield a step for each."""
+def run(page: str, workspace: Path, weights: Path, log: Path, env: dict[str, str], *, name: str) -> Iterator[Step]:
+    """Type the commands of one page about a set of some name, and yield a step for each."""
     for language, block in blocks(ROOT / page):
         typed = [block] if language == "python" else lines(block)
         for line in typed:
-            why = not_typed(line) if language == "bash" else ""
+            why = not_typed(line, name) if language == "bash" else ""
             if language == "bash" and line.startswith("export "):
                 name, value = line.removeprefix("export ").split("=", 1)
                 env[name] = value.replace("/data/", f"{workspace}/")
@@ -209,12 +212,12 @@ def main() -> int:
         env=env,
         options=shorter("cass pretrain", "", weights),
     )
-    failed = 0
+    failed, name = 0, given.data.resolve().name
     for page in given.pages:
-        name = page.replace("/", "-").removesuffix(".md")
+        short = page.replace("/", "-").removesuffix(".md")
         wrong_here = 0
-        workspace = walk_files.workspace(out / name, base, page)
-        for step in run(page, workspace, weights, out / f"{name}.txt", dict(env)):
+        workspace = walk_files.workspace(out / short, base, page, name=name)
+        for step in run(page, workspace, weights, out / f"{short}.txt", dict(env), name=name):
             wrong = step.code is not None and not expected(step.line, step.code, step.printed)
             failed += wrong
             state = f"not typed: {step.why}" if step.code is None else f"exit {step.code}, {step.seconds:.0f} s"

@@ -13,6 +13,8 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 Row = dict[str, str]
+GIVEN = "given.csv"
+"""The labels with the splits that the set came with."""
 
 
 def rows_of(table: Path) -> list[Row]:
@@ -58,6 +60,7 @@ def base(folder: Path, data: Path, *, most: int, env: dict[str, str], options: s
         if number % 3 == 0 and row.get("split", "train") == "train":
             row["label"] = ""
     write(folder / "labels.csv", rows)
+    shutil.copyfile(folder / "labels.csv", folder / GIVEN)
     finetune = "cass finetune runs/pretrain --labels labels.csv --label-fraction 0.5 --epochs 1"
     commands = [
         "cass audit labels.csv > audit.txt || cass split labels.csv --out safe.csv",
@@ -73,12 +76,12 @@ def base(folder: Path, data: Path, *, most: int, env: dict[str, str], options: s
     return folder
 
 
-def workspace(folder: Path, base: Path, page: str) -> Path:
-    """Make the workspace of one page."""
+def workspace(folder: Path, base: Path, page: str, *, name: str) -> Path:
+    """Make the workspace of one page about a set of some name."""
     shutil.copytree(base, folder)
     rows = rows_of(folder / "labels.csv")
-    for name in ("labelled.csv", "all-images.csv"):
-        shutil.copyfile(folder / "labels.csv", folder / name)
+    for copy in ("labelled.csv", "all-images.csv"):
+        shutil.copyfile(folder / "labels.csv", folder / copy)
     for row in [row for row in rows if row.get("split", "test") == "test"][:12]:
         (folder / "new-scans").mkdir(exist_ok=True)
         with Image.open(folder / row["image"]) as image:
@@ -94,6 +97,10 @@ def workspace(folder: Path, base: Path, page: str) -> Path:
         _volumes(folder / "volumes", rows, folder)
         shutil.rmtree(folder / "scans")
         _series(folder / "scans", rows[:40], folder, from_base=base)
+    if "recipes" in page:
+        shutil.copytree(folder / "scans", folder / name / "scans")
+        shutil.copyfile(folder / GIVEN, folder / name / "labels.csv")
+    (folder / GIVEN).unlink()
     if "README" in page:
         _slides(folder / "slides", rows, folder)
     if "README" in page or "public-sets" in page:

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from cass.errors import ModelError
-from cass.models.attribution import heat_maps
+from cass.models.attribution import _stage, heat_maps
 from cass.models.backbones import BackboneSpec, Branch, build_branch
 
 SWIN, XCIT = "swin_tiny_patch4_window7_224", "xcit_nano_12_p8_224"
@@ -65,6 +65,47 @@ def test_maps_depend_on_the_class_and_on_the_weights(network: str) -> None:
     first = heat_maps(branch, images(), torch.tensor([0, 0]))
     assert not torch.allclose(first, heat_maps(branch, images(), torch.tensor([1, 1])))
     assert not torch.allclose(first, heat_maps(other, images(), torch.tensor([0, 0])))
+
+
+def test_grad_cam_agrees_with_captum() -> None:
+    """An independent implementation, on the stage that cass chooses."""
+    from captum.attr import LayerGradCam
+
+    branch, shown, classes = branch_of("test_resnet"), images(), torch.tensor([0, 2])
+    stage = _stage(branch.backbone, 64)
+    assert stage is not None
+    found = LayerGradCam(branch, stage).attribute(shown, target=classes, relu_attributions=True)
+    assert_same_map(heat_maps(branch, shown, classes), found[:, 0])
+
+
+@pytest.mark.parametrize("network", ["test_vit", "vit_tiny_patch16_224"])
+def test_gradient_weighted_attention_agrees_with_captum(network: str) -> None:
+    """Attention times its gradient from captum; propagated as Chefer et al. write it, token by token."""
+    from captum.attr import LayerGradientXActivation
+
+    branch, shown, classes = branch_of(network), images(), torch.tensor([0, 2])
+    found = heat_maps(branch, shown, classes)
+    layers = [block.attn.attn_drop for block in branch.backbone.blocks]
+    for block in branch.backbone.blocks:
+        block.attn.fused_attn = False
+    relevance = None
+    for layer in layers:
+        product = LayerGradientXActivation(branch, layer).attribute(shown, target=classes)
+        step = product.clamp(min=0).mean(dim=1)
+        relevance = torch.eye(step.shape[-1]) if relevance is None else relevance
+        relevance = relevance + torch.matmul(step, relevance)
+    assert relevance is not None
+    prefix = branch.backbone.num_prefix_tokens
+    rows = relevance[:, 0] if branch.backbone.global_pool == "token" else relevance[:, prefix:].mean(dim=1)
+    side = round((relevance.shape[-1] - prefix) ** 0.5)
+    assert_same_map(found, rows[:, prefix:].reshape(-1, side, side).detach())
+
+
+def assert_same_map(found: torch.Tensor, expected: torch.Tensor) -> None:
+    """Compare with a map that has neither the image's size nor its range yet."""
+    assert expected.abs().sum() > 0
+    full = F.interpolate(expected[:, None], size=found.shape[-2:], mode="bilinear")[:, 0]
+    torch.testing.assert_close(found, full / full.flatten(1).amax(dim=1)[:, None, None], atol=1e-4, rtol=1e-3)
 
 
 def test_a_network_without_classes_is_refused() -> None:
