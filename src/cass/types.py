@@ -24,6 +24,18 @@ Views: TypeAlias = "list[Tensor]"
 """One float tensor (B, C, H, W) in [0, 1] for each view of the same B images; those of full size come first."""
 
 
+class Caution(TypedDict):
+    """What is doubtful about a finished run, as its summary keeps it.
+
+    Attributes:
+        code: A word for scripts, such as ``collapsed``; docs/reference/command-line.md lists them.
+        message: The sentence that the run printed.
+    """
+
+    code: str
+    message: str
+
+
 @dataclass(frozen=True)
 class StepOutput:
     """What a method returns for one batch.

@@ -64,7 +64,7 @@ def test_training_goes_on_without_them_or_stops_in_one_line(
         "--transformer-weights",
         "none",
         "--image-size",
-        "16",
+        "32",
         "--epochs",
         "1",
         "--batch-size",

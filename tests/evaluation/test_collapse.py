@@ -80,6 +80,7 @@ BLANK = Reading(0.0004, 3, 0.02, 0.34)
         (Reading(0.3, 40, 0.9, 0.33), Reading(0.0001, 8, 0.5, 0.33), 100, "COLLAPSED"),
         (START, Reading(0.004, 3, 0.9, math.nan), 6, "TOO FEW IMAGES"),
         (START, START, 6, "TOO FEW IMAGES"),
+        (Reading(0.031, 4, 0.06, math.nan), Reading(0.094, 4, 0.0, math.nan), 5, "TOO FEW IMAGES"),  # noise
         (START, BLANK, 6, "COLLAPSED"),  # a constant output needs no statistics
     ],
 )

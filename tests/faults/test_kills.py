@@ -98,7 +98,6 @@ NAMES = (
 @pytest.mark.parametrize("name", NAMES)
 def test_a_killed_command_ends_as_if_nothing_had_happened(name: str, place: Path, tmp_path: Path) -> None:
     job, cache = jobs(place)[name], place / "cache"
-    (tmp_path / "whole/made").mkdir(parents=True)
     expected, seconds = uninterrupted(job, tmp_path / "whole", cache)
     assert expected
     moments = random.Random(f"{name} {KILLS}")

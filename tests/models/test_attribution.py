@@ -26,16 +26,16 @@ def images(size: int = 64) -> torch.Tensor:
 
 
 def test_the_map_of_a_pooling_network_is_its_class_activation_map() -> None:
-    """With average pooling and a linear head, Grad-CAM is CAM (Zhou et al., CVPR 2016), computed directly."""
-    branch = branch_of("test_resnet", size=256)
+    """With average pooling and a linear head, HiResCAM is CAM (Zhou et al., CVPR 2016), computed directly."""
+    branch = branch_of("test_resnet", size=448)
     classes = torch.tensor([0, 2])
-    found = heat_maps(branch, images(256), classes)
+    found = heat_maps(branch, images(448), classes)
     with torch.no_grad():
-        features = branch.backbone.forward_features((images(256) - branch.mean) / branch.std)
+        features = branch.backbone.forward_features((images(448) - branch.mean) / branch.std)
         assert branch.head is not None
         weight = branch.head.weight[classes]
         expected = F.relu(torch.einsum("bc,bchw->bhw", weight, features))
-        expected = F.interpolate(expected[:, None], size=(256, 256), mode="bilinear")[:, 0]
+        expected = F.interpolate(expected[:, None], size=(448, 448), mode="bilinear")[:, 0]
     top = expected.flatten(1).amax(dim=1)[:, None, None].clamp(min=1e-12)
     torch.testing.assert_close(found, expected / top, atol=1e-4, rtol=1e-3)
 
@@ -67,15 +67,15 @@ def test_maps_depend_on_the_class_and_on_the_weights(network: str) -> None:
     assert not torch.allclose(first, heat_maps(other, images(), torch.tensor([0, 0])))
 
 
-def test_grad_cam_agrees_with_captum() -> None:
-    """An independent implementation, on the stage that cass chooses."""
-    from captum.attr import LayerGradCam
+def test_hirescam_agrees_with_captum() -> None:
+    """Features times gradients from captum, on the stage that cass chooses."""
+    from captum.attr import LayerGradientXActivation
 
     branch, shown, classes = branch_of("test_resnet"), images(), torch.tensor([0, 2])
     stage = _stage(branch.backbone, 64)
     assert stage is not None
-    found = LayerGradCam(branch, stage).attribute(shown, target=classes, relu_attributions=True)
-    assert_same_map(heat_maps(branch, shown, classes), found[:, 0])
+    product = LayerGradientXActivation(branch, stage).attribute(shown, target=classes)
+    assert_same_map(heat_maps(branch, shown, classes), product.sum(dim=1).clamp(min=0).detach())
 
 
 @pytest.mark.parametrize("network", ["test_vit", "vit_tiny_patch16_224"])

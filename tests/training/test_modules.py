@@ -179,7 +179,11 @@ def test_parts_of_a_batch_give_the_step_of_the_whole(tmp_path: Path) -> None:
     for subject in (whole, parts):
         fit(subject, settings=subject.config, epochs=1, callbacks=[], logs=tmp_path / "logs")
     for name, value in whole.method.state_dict().items():
-        torch.testing.assert_close(parts.method.state_dict()[name], value, rtol=0, atol=2e-5, msg=name)
+        found = parts.method.state_dict()[name]
+        if name.endswith("attn.qkv.bias"):
+            # Attention ignores the bias of the keys: its gradient is rounding, which Adam scales up.
+            value, found = (torch.cat([bias.chunk(3)[0], bias.chunk(3)[2]]) for bias in (value, found))
+        torch.testing.assert_close(found, value, rtol=0, atol=2e-5, msg=name)
 
 
 def test_gradient_checkpointing_changes_no_gradient(tmp_path: Path) -> None:

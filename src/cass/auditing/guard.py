@@ -10,17 +10,21 @@ from cass.auditing.classes import class_findings
 from cass.auditing.duplicates import copies
 from cass.errors import DataError
 from cass.runs.inputs import Plan
+from cass.types import Caution
 
 log = logging.getLogger("cass")
 
 
-def guard(plan: Plan, *, source: str, allow_leakage: bool) -> None:
+def guard(plan: Plan, *, source: str, allow_leakage: bool) -> list[Caution]:
     """Stop where splits leak, and warn of labels that cannot be right or be evaluated.
 
     Args:
         plan: The data set with its splits.
         source: What the user named it.
         allow_leakage: Whether to go on where the splits leak; the caller states ``plan.leaks`` in its summary.
+
+    Returns:
+        What it warned of.
 
     Raises:
         DataError: Given splits cut through a group or through copies of one image.
@@ -31,23 +35,32 @@ def guard(plan: Plan, *, source: str, allow_leakage: bool) -> None:
             f"Make splits with cass split {source} --out safe.csv, or pass --allow-leakage, which every report "
             "will state.",
         )
-    for warning in (*plan.leaks, *_warnings(plan)):
-        log.warning("%s", warning)
+    found: list[Caution] = [{"code": "leakage", "message": leak} for leak in plan.leaks]
+    found += _warnings(plan)
+    for caution in found:
+        log.warning("%s", caution["message"])
+    return found
 
 
-def _warnings(plan: Plan) -> list[str]:
+def _warnings(plan: Plan) -> list[Caution]:
     """Say what an audit would, where it costs no decoding; a line each."""
     manifest = plan.manifest
-    found = []
+    conflicts = []
     for rows in copies(plan.digests):
         labelled = rows[manifest.labelled[rows]]
         if len(np.unique(manifest.targets[labelled], axis=0)) > 1:
             names = " and ".join(repr(manifest.images[row]) for row in labelled[:2])
-            found.append(f"{names} are the same image with different labels.")
-    if len(found) > 1:
-        found = [
-            f"{found[0]} {len(found) - 1} more sets of identical files also have different labels: see cass audit."
-        ]
+            conflicts.append(f"{names} are the same image with different labels.")
+    found: list[Caution] = []
+    if conflicts:
+        more = f" {len(conflicts) - 1} more sets of identical files also have different labels: see cass audit."
+        found.append(
+            {"code": "conflicting-labels", "message": conflicts[0] + (more if len(conflicts) > 1 else "")}
+        )
     if manifest.classes:
-        found += [finding.what for finding in class_findings(manifest, plan.splits) if finding.level == "warning"]
+        found += [
+            {"code": finding.topic, "message": finding.what}
+            for finding in class_findings(manifest, plan.splits)
+            if finding.level == "warning"
+        ]
     return found

@@ -168,7 +168,8 @@ def verdict(start: Reading, now: Reading, *, chance: float, images: int) -> Coll
     fell = (narrow and (rank_left < RANK_FALL or information_fell)) or (
         rank_left < RANK_COLLAPSE and information_fell
     )
-    if images < FEWEST_IMAGES and (_is_blank(start) or not _is_blank(now)):
+    # The share is a ratio of variances: of few images it may be near 0 by chance.
+    if images < FEWEST_IMAGES and (start.spread < CONSTANT_SPREAD or now.spread >= CONSTANT_SPREAD):
         return CollapseVerdict("TOO FEW IMAGES", f"{images} images; {reason}", _FEW_ADVICE)
     if not (fell or _is_blank(now)):
         return CollapseVerdict("no collapse", reason, "")

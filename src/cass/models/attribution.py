@@ -14,8 +14,9 @@ from cass.errors import ModelError
 from cass.models.backbones import Branch
 from cass.models.modes import evaluation_mode
 
-LEAST_PLACES = 7
-"""Places along a side of a CNN's map: of small images an earlier stage is taken, whose map is finer."""
+LEAST_PLACES = 14
+"""Places along a side of a CNN's map. The last stage of most networks has 7 x 7 or fewer, too coarse for small
+findings (measured by benchmarks/explanations.py)."""
 
 
 def heat_maps(branch: Branch, images: Tensor, classes: Tensor) -> Tensor:
@@ -33,10 +34,9 @@ def heat_maps(branch: Branch, images: Tensor, classes: Tensor) -> Tensor:
         ModelError: The network has neither a map of features nor attention that could be read.
 
     Source:
-        CNNs: Grad-CAM (Selvaraju et al., ICCV 2017, equations 1 and 2) on the last
-        stage with 7 x 7 places or more. Transformers:
-        gradient-weighted attention, propagated through the layers (Chefer, Gur & Wolf, ICCV 2021, equations 5
-        and 6).
+        CNNs: HiResCAM (Draelos & Carin, arXiv 2011.08891, section 3.2) on the last stage with 14 x 14 places or
+        more. Transformers: gradient-weighted attention, propagated through the layers (Chefer, Gur & Wolf, ICCV
+        2021, equations 5 and 6).
     """
     with evaluation_mode(branch), torch.enable_grad():
         attentions = _attention_modules(branch.backbone)
@@ -60,7 +60,7 @@ def _score(branch: Branch, embedding: Tensor, classes: Tensor) -> Tensor:
 
 
 def _by_features(branch: Branch, images: Tensor, classes: Tensor) -> Tensor:
-    """Weight features by the mean of their gradients; returns (B, h, w)."""
+    """Sum features times their gradients over the channels; returns (B, h, w)."""
     backbone: Any = branch.backbone
     kept: list[Tensor] = []
     stage = _stage(backbone, images.shape[-1])
@@ -74,7 +74,7 @@ def _by_features(branch: Branch, images: Tensor, classes: Tensor) -> Tensor:
     shown = kept[0] if kept and isinstance(kept[0], Tensor) else features
     if shown.ndim == 3 and kept:  # patch tokens, without a map
         (gradient,) = torch.autograd.grad(score, shown)
-        tokens = F.relu((gradient.mean(dim=1, keepdim=True) * shown).sum(dim=2))
+        tokens = F.relu((gradient * shown).sum(dim=2))
         side = round(tokens.shape[1] ** 0.5)
         if side * side == tokens.shape[1]:
             return tokens.reshape(len(images), side, side)
@@ -84,13 +84,12 @@ def _by_features(branch: Branch, images: Tensor, classes: Tensor) -> Tensor:
             "Choose a convolutional network or a plain vision Transformer.",
         )
     (gradient,) = torch.autograd.grad(score, shown)
-    if shown.shape[1] > shown.shape[3] or shown.shape[2] == shown.shape[3]:
-        return F.relu((gradient.mean(dim=(2, 3), keepdim=True) * shown).sum(dim=1))
-    return F.relu((gradient.mean(dim=(1, 2), keepdim=True) * shown).sum(dim=3))  # channels last, as in Swin
+    last = shown.shape[1] <= shown.shape[3] and shown.shape[2] != shown.shape[3]  # as in Swin
+    return F.relu((gradient * shown).sum(dim=3 if last else 1))
 
 
 def _stage(backbone: Any, side: int) -> nn.Module | None:
-    """Return the last stage whose map has at least 7 x 7 places; None for the network's last features.
+    """Return the last stage whose map has at least 14 x 14 places; None for the network's last features.
 
     Of a Transformer whose attention cannot be read, such as XCiT, it is the last block over patches.
     """

@@ -18,7 +18,7 @@ PANEL = 224
 HEAT_STYLE = """.maps{display:flex;flex-wrap:wrap;gap:.6rem}.maps figure{width:224px;max-width:100%;margin:0}
 .maps img{width:100%;height:auto}"""
 ABOUT_MAPS = (
-    "Warm colours: evidence for the named class. CNN: Grad-CAM. Transformer: gradient-weighted attention. A heat "
+    "Warm colours: evidence for the named class. CNN: HiResCAM. Transformer: gradient-weighted attention. A heat "
     "map shows what influenced the network, not whether that is medically right; maps of a wrong prediction can "
     "look convincing. Agreement is the correlation of the two maps: 1 where both networks look at the same places."
 )

@@ -57,20 +57,25 @@ def resolve_finetune(config: FinetuneConfig) -> ResolvedFinetune:
 
 
 def labelled_manifest(data: str, settings: LabelSettings) -> Manifest:
-    """Read a data set that must have labels.
+    """Read a data set that must have labels, and something to tell apart.
 
     Args:
         data: Folder, CSV, or ``generated``.
         settings: How its labels are read.
 
     Raises:
-        DataError: It is missing or malformed, or has no labels.
+        DataError: It is missing or malformed, or has no labels, or only one class.
     """
     manifest = load_manifest(data, settings)
     if not manifest.classes:
         raise DataError(
             f"{data} has no labels",
             "Fill the column 'label', or name yours with --label-column or --label-columns.",
+        )
+    if manifest.task == "multiclass" and len(manifest.classes) == 1:
+        raise DataError(
+            f"All labelled images of {data} are of one class, {manifest.classes[0]!r}",
+            "Add labelled images of another class, with which this one is to be told apart.",
         )
     return manifest
 

@@ -134,7 +134,10 @@ class FinetuneModule(BatchModule):
         share = self.share(batch, self.settings.accumulate)
         loss = self.loss(self.branch(view), batch.targets) * share
         self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, batch_size=batch.total)
-        return loss if self.pseudo is None else loss + share * self._pseudo_loss(self.pseudo, len(batch.rows))
+        if self.pseudo is not None:
+            loss = loss + share * self._pseudo_loss(self.pseudo, len(batch.rows))
+        self.refuse_not_finite(loss)
+        return loss
 
     def _pseudo_loss(self, pseudo: PseudoLabels, count: int) -> Tensor:
         """Compute the mean loss of half as many images with pseudo-labels, drawn anew for each step."""

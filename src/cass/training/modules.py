@@ -47,6 +47,22 @@ class BatchModule(pl.LightningModule):
             pixels=batch.pixels.to(device, non_blocking=True), targets=batch.targets.to(device, non_blocking=True)
         )
 
+    def refuse_not_finite(self, loss: Tensor) -> None:
+        """Stop where the loss is NaN or infinite; on a GPU, look at every 50th step only.
+
+        Args:
+            loss: Scalar.
+
+        Raises:
+            CassError: It is not finite.
+        """
+        looks = loss.device.type == "cpu" or self.global_step % CHECK_EVERY == 0
+        if looks and not torch.isfinite(loss):
+            raise CassError(
+                f"The loss is {float(loss.detach())} at step {self.global_step}",
+                "Lower --lr, or use --precision 32.",
+            )
+
     def views(self, batch: Batch, *, items: Tensor | None = None) -> list[Tensor]:
         """Make the augmented views of a batch.
 
@@ -152,21 +168,13 @@ class PretrainModule(BatchModule):
         """Compute the loss of one batch, or of this rank's part of it."""
         out: StepOutput = self.method(self.views(batch), batch.positions)
         loss = out.loss * self.share(batch, self.trainer.world_size * self.config.accumulate)
-        if loss.device.type == "cpu" or self.global_step % CHECK_EVERY == 0:
-            self._check(loss)
+        self.refuse_not_finite(loss)
         together = self.trainer.world_size > 1
         options: dict[str, Any] = {"batch_size": batch.total, "sync_dist": together}
         self.log("train/loss", loss.detach(), on_step=True, on_epoch=True, **options)
         for name, value in out.logs.items():
             self.log(f"train/{name}", value, on_step=True, on_epoch=False, **options)
         return loss
-
-    def _check(self, loss: Tensor) -> None:
-        if not torch.isfinite(loss):
-            raise CassError(
-                f"The loss is {float(loss.detach())} at step {self.global_step}",
-                "Lower --lr, or use --precision 32.",
-            )
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Call the method's hook after an optimiser step."""
@@ -175,7 +183,7 @@ class PretrainModule(BatchModule):
 
     def on_train_epoch_end(self) -> None:
         """Stop before NaN weights are saved."""
-        self._check(self.trainer.callback_metrics["train/loss_epoch"])
+        self.refuse_not_finite(self.trainer.callback_metrics["train/loss_epoch"].cpu())
 
     def configure_optimizers(self) -> Any:
         """Build the optimiser and its schedule."""

@@ -48,7 +48,7 @@ from cass.training.labelled import LabelledImages
 from cass.training.probing import probe_branch
 from cass.training.start import branch_spec, start_branch
 from cass.training.teaching import Teaching, teach_branches
-from cass.types import BranchName, Task
+from cass.types import BranchName, Caution, Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +95,7 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
     plan = make_plan(
         resolved.manifest, seed=config.seed, known=read_splits(config.run / SPLITS_FILE), families=near_families
     )
-    guard(plan, source=config.labels, allow_leakage=config.allow_leakage)
+    cautions = guard(plan, source=config.labels, allow_leakage=config.allow_leakage)
     inputs, labelled = labelled_images(config, pretraining, plan)
     with working_folder(config) as work, staged(config.out) as folder:
         write_start(folder, config)
@@ -127,6 +127,7 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
             "branches": {name: branch.summary for name, branch in tuned.items()},
             "thresholds_of_the_mean": choose_thresholds(held.probabilities, held.labels, task=data.task),
             "safeguards": asdict(_safeguards(tuned, held, task=data.task)),
+            "cautions": cautions + _cautions(tuned),
         }
         write_json(folder / SUMMARY, summary)
     return FinetuneResult(config.out, summary)
@@ -187,6 +188,18 @@ def _safeguards(tuned: dict[BranchName, TunedBranch], held: HeldOut, *, task: Ta
     """Choose the prediction sets and the doubt of what ``cass predict`` answers, on held-out labels."""
     doubt = doubt_of({str(name): branch.held for name, branch in tuned.items()}, task=task)
     return fit_safeguards(held.probabilities, held.labels, held.codes, doubt, task=task)
+
+
+def _cautions(tuned: dict[BranchName, TunedBranch]) -> list[Caution]:
+    """Say what fine-tuning did not do for a branch."""
+    found: list[Caution] = []
+    for name, branch in tuned.items():
+        if branch.summary["best_epoch"] == 0 and branch.summary["epochs"]:
+            message = f"{name}: full fine-tuning did not improve on the linear probe."
+            found.append({"code": "probe-kept", "message": message})
+        if note := branch.summary["temperature_note"]:
+            found.append({"code": "not-calibrated", "message": f"{name}: no temperature ({note})."})
+    return found
 
 
 def _summary(

@@ -34,6 +34,7 @@ from cass.training.pretrain_fit import Pretraining, fit_pretraining, prepare_pre
 from cass.training.ranks import is_main, local_device
 from cass.training.run_progress import RunProgress
 from cass.training.watch import CollapseWatch
+from cass.types import Caution
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +53,11 @@ class PretrainResult:
 
     out: Path
     summary: dict[str, Any]
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of the command: 1 where a branch has collapsed."""
+        return int(bool(self.collapsed))
 
     def frame(self) -> pd.DataFrame:
         """Return a row for each epoch: loss, speed, and what the collapse watch measured of each branch."""
@@ -81,7 +87,7 @@ def run_pretrain(config: PretrainConfig, resolved: ResolvedPretrain | None = Non
     if not main:
         log.setLevel(logging.ERROR)
     resolved = resolved or resolve_pretrain(config)
-    plan, inputs = _images(config, resolved.manifest)
+    plan, inputs, cautions = _images(config, resolved.manifest)
     run = prepare_pretraining(
         config,
         resolved.method.kind,
@@ -98,7 +104,15 @@ def run_pretrain(config: PretrainConfig, resolved: ResolvedPretrain | None = Non
         watch, progress = _train_and_watch(config, run, inputs)
         if not main:
             sys.exit(0)  # what follows is written once
-        return _finish(config, plan=plan, inputs=inputs, method=run.method, watch=watch, progress=progress)
+        return _finish(
+            config,
+            plan=plan,
+            inputs=inputs,
+            method=run.method,
+            watch=watch,
+            progress=progress,
+            cautions=cautions,
+        )
 
 
 def _train_and_watch(
@@ -141,11 +155,11 @@ def forecast_pretrain(config: PretrainConfig, resolved: ResolvedPretrain) -> Ite
     )
 
 
-def _images(config: PretrainConfig, manifest: Manifest) -> tuple[Plan, Inputs]:
-    """Settle the splits, and decode the training and validation images."""
+def _images(config: PretrainConfig, manifest: Manifest) -> tuple[Plan, Inputs, list[Caution]]:
+    """Settle the splits, decode the training and validation images, and say what is doubtful about them."""
     plan = make_plan(manifest, seed=config.seed, known=earlier_splits(config), families=near_families)
     plan = replace(plan, source=earlier_source(config) or plan.source)
-    guard(plan, source=config.data, allow_leakage=config.allow_leakage)
+    cautions = guard(plan, source=config.data, allow_leakage=config.allow_leakage)
     inputs = decode(
         plan,
         plan.rows("train", "val"),
@@ -160,7 +174,7 @@ def _images(config: PretrainConfig, manifest: Manifest) -> tuple[Plan, Inputs]:
         len(inputs.rows("train")),
         len(plan.rows("test")),
     )
-    return plan, inputs
+    return plan, inputs, cautions
 
 
 def _finish(
@@ -171,6 +185,7 @@ def _finish(
     method: Method,
     watch: CollapseWatch,
     progress: RunProgress,
+    cautions: list[Caution],
 ) -> PretrainResult:
     """Save the branches, judge them, draw the plots and write the summary, which marks the run as finished."""
     from cass.reports.plots import plot_pretraining
@@ -179,6 +194,7 @@ def _finish(
     method.to(local_device(config))
     watch.measure_final()
     method.to("cpu")
+    branches = _save_branches(out, method, watch)
     images_seen = config.epochs * len(inputs.rows("train"))
     summary = {
         "kind": "pretrain",
@@ -196,7 +212,13 @@ def _finish(
         "leakage": list(plan.leaks),
         "corrupt_images": len(inputs.unreadable),
         "corrupt_image_names": inputs.unreadable,
-        "branches": _save_branches(out, method, watch),
+        "branches": branches,
+        "cautions": cautions
+        + [
+            {"code": entry["verdict"].lower().replace(" ", "-"), "message": f"{name}: {entry['reason']}"}
+            for name, entry in branches.items()
+            if entry["verdict"] != "no collapse"
+        ],
     }
     plot_pretraining(watch.table(progress.rows), out / "plots" / "pretraining.png")
     write_json(out / SUMMARY, summary)
