@@ -20,6 +20,7 @@ import cass
 from cass.config.pretrain import PretrainConfig
 from cass.evaluation.calibration import expected_calibration_error
 from cass.evaluation.conformal import prediction_sets
+from cass.evaluation.ensemble import ensemble
 from cass.evaluation.operating import threshold_for
 from cass.evaluation.resampling import GroupDraws, Resampled, Score, difference, resample
 from cass.evaluation.selection import doubt_of
@@ -27,6 +28,7 @@ from cass.files import write_text
 from cass.reports.tables import Cells, percent
 from cass.runs.folder import read_config
 from cass.runs.outcomes import read_facts
+from cass.runs.predictions import mean_temperature
 
 SETS = ("brain-tumour-mri", "skin-lesions", "breast-ultrasound")
 FRACTIONS = (0.1, 1.0)
@@ -47,6 +49,7 @@ class Answered:
         least: Probability from which on a class belongs to a prediction set, or None.
         called: Probability from which on each class is called, or None.
         temperatures: Temperature of each branch.
+        mean_temperature: That of their mean.
     """
 
     branches: Mapping[str, Floats]
@@ -56,11 +59,12 @@ class Answered:
     least: float | None
     called: tuple[float | None, ...]
     temperatures: Mapping[str, float]
+    mean_temperature: float
 
     @property
     def mean(self) -> Floats:
-        """(N, K) mean of both branches, which is what `cass predict` answers."""
-        return np.mean(list(self.branches.values()), axis=0)
+        """(N, K) mean of both branches with its temperature, which is what `cass predict` answers."""
+        return ensemble(self.branches, task="multiclass", temperature=self.mean_temperature)
 
 
 def answered(pretraining: Path, out: Path, *, fraction: float, seed: int) -> Answered:
@@ -81,6 +85,7 @@ def answered(pretraining: Path, out: Path, *, fraction: float, seed: int) -> Ans
         least=summary["safeguards"]["least"],
         called=tuple(threshold_for(held, index, sensitivity=SENSITIVITY) for index in range(len(facts.classes))),
         temperatures={name: entry["temperature"] for name, entry in summary["branches"].items()},
+        mean_temperature=mean_temperature(summary),
     )
 
 
@@ -145,17 +150,20 @@ def found_share(run: Answered, draws: Floats) -> dict[str, Score | None]:
 
 
 def calibration(run: Answered) -> dict[str, float]:
-    """Compute the calibration error on the test images without temperatures, and with them."""
+    """Compute the calibration error of the mean: no temperature, those of the branches, and its own, too."""
 
-    def error(parts: Sequence[Floats]) -> float:
-        mean = np.clip(np.mean(parts, axis=0), 1e-12, 1)
-        return expected_calibration_error(np.log(mean), run.targets, task="multiclass")
+    def error(mean: Floats) -> float:
+        return expected_calibration_error(np.log(np.clip(mean, 1e-12, 1)), run.targets, task="multiclass")
 
     before = []
     for name, part in run.branches.items():
         powers = np.clip(part, 1e-12, 1) ** run.temperatures[name]
         before.append(powers / powers.sum(axis=1, keepdims=True))
-    return {"before": error(before), "after": error(list(run.branches.values()))}
+    return {
+        "without": error(np.mean(before, axis=0)),
+        "branches": error(np.mean(list(run.branches.values()), axis=0)),
+        "both": error(run.mean),
+    }
 
 
 def summed(runs: Mapping[int, Answered], measure: Callable[[Answered, Floats], dict[str, Score | None]]) -> Any:
@@ -191,7 +199,7 @@ def tables(runs: Mapping[tuple[str, float], Mapping[int, Answered]]) -> list[Cel
         for name, entry in summed(own, found_share).items():
             points.append([*place, name, percent(over_seeds(entry).interval)])
         both = [calibration(run) for run in own.values()]
-        means = [f"{np.mean([entry[key] for entry in both]):.3f}" for key in ("before", "after")]
+        means = [f"{np.mean([entry[key] for entry in both]):.3f}" for key in ("without", "branches", "both")]
         errors.append([*place, *means])
     where = ["set", "labels"]
     return [
@@ -202,7 +210,11 @@ def tables(runs: Mapping[tuple[str, float], Mapping[int, Answered]]) -> list[Cel
         ),
         Cells("Prediction sets of 90%: how often they hold the label, %", [*where, "of", "coverage"], sets),
         Cells(f"Called at a sensitivity of {SENSITIVITY:g}: share found, %", [*where, "class", "found"], points),
-        Cells("Expected calibration error on the test images, mean of both", [*where, "before", "after"], errors),
+        Cells(
+            "Expected calibration error of the mean of both on the test images",
+            [*where, "no temperature", "temperatures of the branches", "and of the mean"],
+            errors,
+        ),
     ]
 
 

@@ -39,6 +39,16 @@ class Temperature:
     note: str = ""
 
 
+def summary_of(temperature: Temperature) -> dict[str, float | str | None]:
+    """Return a temperature as summaries keep it; an error that is not known is None."""
+    errors = {"val_ece_before": temperature.ece_before, "val_ece_after": temperature.ece_after}
+    return {
+        "temperature": temperature.value,
+        "temperature_note": temperature.note,
+        **{name: None if np.isnan(value) else value for name, value in errors.items()},
+    }
+
+
 def fit_temperature(logits: NDArray[np.floating], targets: NDArray[np.uint8], *, task: Task) -> Temperature:
     """Choose the temperature that gives the lowest log loss on validation images.
 

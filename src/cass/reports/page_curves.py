@@ -179,7 +179,8 @@ def calibration_section(
         entries, x=Axis("correct", 0.0, 1.0), caption="How often predictions of each confidence were correct."
     )
     rows = []
-    for name, entry in summary["branches"].items():
+    together = {"mean of both": summary["mean_of_both"]} if "mean_of_both" in summary else {}
+    for name, entry in (summary["branches"] | together).items():
         before, after = (entry.get(f"val_ece_{key}") for key in ("before", "after"))
         shown = ["-" if value is None else f"{value:.3f}" for value in (before, after)]
         rows.append([name, *shown, f"{entry['temperature']:.2f}", entry.get("temperature_note") or ""])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,16 @@ from numpy.typing import NDArray
 from cass.data.formats.unreadable import Pixels
 from cass.data.store.dataset import to_images
 from cass.data.store.stream import fitted_image
+from cass.errors import ModelError
+from cass.evaluation.ensemble import ensemble
 from cass.evaluation.probabilities import probabilities
 from cass.files import whole_file
 from cass.models.attribution import heat_maps
 from cass.models.backbones import Branch
 from cass.reports.heat_page import Explained
 from cass.types import Task
+
+log = logging.getLogger("cass")
 
 HEAT_FILE = "heat_maps.npz"
 
@@ -31,6 +36,7 @@ def explain_images(
     classes: Sequence[str],
     task: Task,
     label: str | None,
+    temperature: float,
     device: torch.device,
     unreadable: dict[str, str],
 ) -> list[Explained]:
@@ -43,6 +49,7 @@ def explain_images(
         classes: K names.
         task: Multi-class or multi-label.
         label: The class to explain; None is the likeliest one of each image.
+        temperature: Of the mean of both branches.
         device: Where to compute.
         unreadable: Receives the reason by name of each image that cannot be read.
 
@@ -67,7 +74,8 @@ def explain_images(
     images = torch.cat(each).contiguous().to(device)
     with torch.no_grad():
         told = [probabilities(branch.eval()(images), task=task) for branch in branches.values()]
-    mean = torch.stack(told).mean(dim=0)
+    answers = dict(zip(branches, (part.cpu().numpy() for part in told), strict=True))
+    mean = torch.from_numpy(ensemble(answers, task=task, temperature=temperature)).to(device)
     chosen = mean.argmax(dim=1)
     if label is not None:
         chosen = torch.full_like(chosen, list(classes).index(label))
@@ -79,6 +87,45 @@ def explain_images(
         shown = _shown(each[row][0].permute(1, 2, 0).numpy())
         found.append(Explained(name, classes[index], float(mean[row, index]), shown, own, _agreement(own)))
     return found
+
+
+def explain_in_folder(
+    folder: Path,
+    root: Path,
+    names: Sequence[str],
+    branches: dict[str, Branch],
+    *,
+    classes: Sequence[str],
+    task: Task,
+    temperature: float,
+) -> None:
+    """Write the heat maps of images into the folder of an evaluation; none where a network cannot be explained.
+
+    Args:
+        folder: Where to write.
+        root: Folder that the names are relative to.
+        names: Names of the images.
+        branches: Fine-tuned branches by name, on the device.
+        classes: K names.
+        task: Multi-class or multi-label.
+        temperature: Of the mean of both branches.
+    """
+    try:
+        entries = explain_images(
+            root,
+            names,
+            branches,
+            classes=classes,
+            task=task,
+            label=None,
+            temperature=temperature,
+            device=next(next(iter(branches.values())).parameters()).device,
+            unreadable={},
+        )
+    except ModelError as error:
+        log.warning("No heat maps of the errors: %s", error)
+    else:
+        write_heat(folder, entries)
 
 
 def write_heat(folder: Path, entries: Sequence[Explained]) -> None:

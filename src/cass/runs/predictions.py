@@ -50,6 +50,11 @@ def thresholds_of(summary: dict[str, Any], *branches: str) -> list[float] | None
     return found
 
 
+def mean_temperature(summary: dict[str, Any]) -> float:
+    """Return the temperature of the mean of both branches; 1 for runs of versions that fitted none."""
+    return float(summary.get("mean_of_both", {}).get("temperature", 1.0))
+
+
 def prediction_table(
     names: list[str],
     probability: NDArray[np.float32],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from cass.config.finetune import TuneSettings
-from cass.evaluation.calibration import Temperature, fit_temperature, fit_thresholds
+from cass.evaluation.calibration import Temperature, fit_temperature, fit_thresholds, summary_of
 from cass.evaluation.probabilities import probabilities
 from cass.hardware import torch_device
 from cass.models.backbones import Branch
@@ -122,10 +121,7 @@ def tune_branch(
         "val_loss": chosen["val/loss"],
         "val_balanced_accuracy": chosen["val/balanced_accuracy"],
         **_balance_summary(balance),
-        "temperature": temperature.value,
-        "temperature_note": temperature.note,
-        "val_ece_before": _finite_or_none(temperature.ece_before),
-        "val_ece_after": _finite_or_none(temperature.ece_after),
+        **summary_of(temperature),
         "thresholds": choose_thresholds(held, start.labels, task=data.task),
     }
     codes = data.codes[probed.probe.held_rows]
@@ -236,7 +232,3 @@ def _announce(name: str, chosen: dict[str, Any], temperature: Temperature, *, ep
         scaled = f"temperature {temperature.value:.2f} ({held} calibration error {errors})"
     accuracy = chosen["val/balanced_accuracy"]
     log.info("%s: %s, %s balanced accuracy %.3f; %s.", name, kept, held, accuracy, scaled)
-
-
-def _finite_or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value

@@ -17,23 +17,23 @@ from torch import Tensor
 from cass.config.evaluate import EvaluateConfig
 from cass.data.manifest.manifest import Manifest
 from cass.data.splits.resolve import read_splits
-from cass.errors import DataError, ModelError, OutputError, did_you_mean
+from cass.errors import DataError, OutputError, did_you_mean
 from cass.evaluation.classification import ClassificationReport, classification_report
 from cass.evaluation.embedding_map import shown_rows
+from cass.evaluation.ensemble import ensemble
 from cass.evaluation.metrics import predicted_labels
 from cass.evaluation.probabilities import probabilities
 from cass.evaluation.worst import worst_errors
 from cass.files import write_json, write_text
 from cass.models.backbones import Branch
-from cass.reports.heat_page import Explained
 from cass.reports.tables import Cells
 from cass.resolve.trained import resolve_evaluate
 from cass.runs.embedding_places import write_places
 from cass.runs.folder import SPLITS_FILE, staged, write_start
-from cass.runs.heat import explain_images, write_heat
+from cass.runs.heat import explain_in_folder
 from cass.runs.inference import infer, load_branches
 from cass.runs.inputs import Plan, kept_images, make_plan
-from cass.runs.predictions import csv_text, prediction_table, thresholds_of
+from cass.runs.predictions import csv_text, mean_temperature, prediction_table, thresholds_of
 from cass.types import SPLITS, Split, Task
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def run_evaluate(
     thresholds = {name: thresholds_of(summary, name) for name in predicted}
     if len(predicted) > 1:
         thresholds[MEAN] = thresholds_of(summary, *predicted)
-        predicted[MEAN] = np.mean(list(predicted.values()), axis=0)
+        predicted[MEAN] = ensemble(predicted, task=task, temperature=mean_temperature(summary))
     row_of = {name: row for row, name in enumerate(manifest.images)}
     read = np.array([row_of[name] for name in names])
     targets = _align(manifest, classes)[read]
@@ -134,8 +134,13 @@ def run_evaluate(
         _write_evaluation(folder, reports, tables, leaks=[*summary.get("leakage", []), *plan.leaks])
         if pictures:
             write_places(folder, [names[row] for row in shown_rows(len(names))], passed.embeddings)
-            errors = _explain_errors(passed, manifest.root, reports, targets=targets, classes=classes, task=task)
-            write_heat(folder, errors)
+            *_, (answer, probability) = zip(reports.values(), predicted.values(), strict=True)
+            labels = predicted_labels(probability, task=task, thresholds=answer.thresholds).astype(np.uint8)
+            worst = [names[row] for row in worst_errors(probability, targets, labels)]
+            temperature = mean_temperature(summary)
+            explain_in_folder(
+                folder, manifest.root, worst, passed.branches, classes=classes, task=task, temperature=temperature
+            )
     return EvaluateResult(out, reports, summary)
 
 
@@ -194,35 +199,6 @@ def _both_outputs(branch: Branch, images: Tensor, *, task: Task) -> Tensor:
         raise OutputError(f"The {branch.spec.name} of this run has no classifier", "Fine-tune the run again.")
     embeddings = branch.embed(images)
     return torch.cat([embeddings, probabilities(branch.head(embeddings), task=task)], dim=1)
-
-
-def _explain_errors(
-    passed: _Passed,
-    root: Path,
-    reports: dict[str, ClassificationReport],
-    *,
-    targets: NDArray[np.uint8],
-    classes: tuple[str, ...],
-    task: Task,
-) -> list[Explained]:
-    """Make heat maps of the worst errors; none where a network cannot be explained."""
-    mean = np.mean(list(passed.probabilities.values()), axis=0)
-    *_, answer = reports.values()
-    predicted = predicted_labels(mean, task=task, thresholds=answer.thresholds).astype(np.uint8)
-    try:
-        return explain_images(
-            root,
-            [passed.names[row] for row in worst_errors(mean, targets, predicted)],
-            passed.branches,
-            classes=classes,
-            task=task,
-            label=None,
-            device=next(next(iter(passed.branches.values())).parameters()).device,
-            unreadable={},
-        )
-    except ModelError as error:
-        log.warning("No heat maps of the errors: %s", error)
-        return []
 
 
 def _write_evaluation(

@@ -21,7 +21,7 @@ from cass.resolve.explain import ResolvedExplain, resolve_explain
 from cass.runs.folder import staged
 from cass.runs.heat import explain_images
 from cass.runs.inference import load_branches
-from cass.runs.predictions import csv_text
+from cass.runs.predictions import csv_text, mean_temperature
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,6 +74,7 @@ def run_explain(config: ExplainConfig, resolved: ResolvedExplain | None = None) 
             classes=given.summary["classes"],
             task=given.summary["task"],
             label=config.label,
+            temperature=mean_temperature(given.summary),
             device=device,
             unreadable=unreadable,
         )

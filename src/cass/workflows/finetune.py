@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cass.auditing.guard import guard
 from cass.auditing.kept_pairs import near_families
@@ -16,7 +17,9 @@ from cass.config.finetune import FinetuneConfig
 from cass.config.pretrain import PretrainConfig
 from cass.data.splits.resolve import read_splits, write_splits
 from cass.data.store.dataset import StoredImages
+from cass.evaluation.calibration import summary_of
 from cass.evaluation.conformal import Safeguards, fit_safeguards
+from cass.evaluation.ensemble import ensemble, fit_ensemble
 from cass.evaluation.operating import HeldOut
 from cass.evaluation.selection import doubt_of
 from cass.files import write_json, write_text
@@ -120,11 +123,13 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
             )
             _keep_logs(work / name, folder / f"tensorboard-{name}")
             _save_branch(folder, name, tuned[name])
-        held = _answers_held_out(tuned)
+        mean = fit_ensemble(_held_by_branch(tuned), next(iter(tuned.values())).held_labels, task=data.task)
+        held = _answers_held_out(tuned, task=data.task, temperature=mean.value)
         write_held_out(folder, held, inputs.manifest.classes)
         summary = _summary(config, pretraining, plan=plan, inputs=inputs, labelled=labelled) | {
             "teaching": teaching.summary,
             "branches": {name: branch.summary for name, branch in tuned.items()},
+            "mean_of_both": summary_of(mean),
             "thresholds_of_the_mean": choose_thresholds(held.probabilities, held.labels, task=data.task),
             "safeguards": asdict(_safeguards(tuned, held, task=data.task)),
             "cautions": cautions + _cautions(tuned),
@@ -177,16 +182,21 @@ def _save_branch(folder: Path, name: BranchName, tuned: TunedBranch) -> None:
     plot_fine_tuning(pd.DataFrame(tuned.rows), folder / "plots" / f"{name}.png")
 
 
-def _answers_held_out(tuned: dict[BranchName, TunedBranch]) -> HeldOut:
+def _held_by_branch(tuned: dict[BranchName, TunedBranch]) -> dict[str, NDArray[np.float32]]:
+    """Return the probabilities of each branch on the held-out labelled images."""
+    return {name: branch.held for name, branch in tuned.items()}
+
+
+def _answers_held_out(tuned: dict[BranchName, TunedBranch], *, task: Task, temperature: float) -> HeldOut:
     """Return what ``cass predict`` would answer on the held-out labelled images."""
     first, *_ = tuned.values()
-    mean = np.mean([branch.held for branch in tuned.values()], axis=0)
+    mean = ensemble(_held_by_branch(tuned), task=task, temperature=temperature)
     return HeldOut(mean, first.held_labels, first.held_codes)
 
 
 def _safeguards(tuned: dict[BranchName, TunedBranch], held: HeldOut, *, task: Task) -> Safeguards:
     """Choose the prediction sets and the doubt of what ``cass predict`` answers, on held-out labels."""
-    doubt = doubt_of({str(name): branch.held for name, branch in tuned.items()}, task=task)
+    doubt = doubt_of(_held_by_branch(tuned), task=task)
     return fit_safeguards(held.probabilities, held.labels, held.codes, doubt, task=task)
 
 

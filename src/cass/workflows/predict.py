@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cass.config.predict import PredictConfig
+from cass.evaluation.ensemble import ensemble
 from cass.evaluation.probabilities import probabilities
 from cass.listing import plural
 from cass.reports.lines import unreadable_files
@@ -19,6 +20,7 @@ from cass.runs.predictions import (
     add_called,
     add_safeguards,
     is_text_column,
+    mean_temperature,
     prediction_table,
     thresholds_of,
 )
@@ -70,10 +72,11 @@ def run_predict(config: PredictConfig, resolved: ResolvedPredict | None = None) 
     classes, task = tuple(rows.summary["classes"]), rows.summary["task"]
     branches = load_branches(config.run, "both")
     thresholds = thresholds_of(rows.summary, *branches)
+    temperature = mean_temperature(rows.summary)
     safeguards = rows.summary.get("safeguards")  # runs of an earlier version have none
 
     def frame_of(names: list[str], outputs: dict[str, Any]) -> Any:
-        mean = np.mean(list(outputs.values()), axis=0)
+        mean = ensemble(outputs, task=task, temperature=temperature)
         frame = prediction_table(names, mean, classes=classes, task=task, thresholds=thresholds)
         frame = add_safeguards(frame, mean, outputs, classes=classes, task=task, safeguards=safeguards)
         return add_called(frame, rows.called)
