@@ -21,6 +21,7 @@ from cass.files import whole_file
 from cass.models.attribution import heat_maps
 from cass.models.backbones import Branch
 from cass.reports.heat_page import Explained
+from cass.runs.predictions import mean_temperature
 from cass.types import Task
 
 log = logging.getLogger("cass")
@@ -95,9 +96,7 @@ def explain_in_folder(
     names: Sequence[str],
     branches: dict[str, Branch],
     *,
-    classes: Sequence[str],
-    task: Task,
-    temperature: float,
+    summary: dict[str, Any],
 ) -> None:
     """Write the heat maps of images into the folder of an evaluation; none where a network cannot be explained.
 
@@ -106,19 +105,17 @@ def explain_in_folder(
         root: Folder that the names are relative to.
         names: Names of the images.
         branches: Fine-tuned branches by name, on the device.
-        classes: K names.
-        task: Multi-class or multi-label.
-        temperature: Of the mean of both branches.
+        summary: Summary of the fine-tuned run.
     """
     try:
         entries = explain_images(
             root,
             names,
             branches,
-            classes=classes,
-            task=task,
+            classes=summary["classes"],
+            task=summary["task"],
             label=None,
-            temperature=temperature,
+            temperature=mean_temperature(summary),
             device=next(next(iter(branches.values())).parameters()).device,
             unreadable={},
         )

@@ -134,13 +134,10 @@ def run_evaluate(
         _write_evaluation(folder, reports, tables, leaks=[*summary.get("leakage", []), *plan.leaks])
         if pictures:
             write_places(folder, [names[row] for row in shown_rows(len(names))], passed.embeddings)
-            *_, (answer, probability) = zip(reports.values(), predicted.values(), strict=True)
-            labels = predicted_labels(probability, task=task, thresholds=answer.thresholds).astype(np.uint8)
-            worst = [names[row] for row in worst_errors(probability, targets, labels)]
-            temperature = mean_temperature(summary)
-            explain_in_folder(
-                folder, manifest.root, worst, passed.branches, classes=classes, task=task, temperature=temperature
-            )
+            *_, probability = predicted.values()
+            *_, limits = thresholds.values()
+            worst = [names[row] for row in _worst(probability, targets, task=task, thresholds=limits)]
+            explain_in_folder(folder, manifest.root, worst, passed.branches, summary=summary)
     return EvaluateResult(out, reports, summary)
 
 
@@ -199,6 +196,18 @@ def _both_outputs(branch: Branch, images: Tensor, *, task: Task) -> Tensor:
         raise OutputError(f"The {branch.spec.name} of this run has no classifier", "Fine-tune the run again.")
     embeddings = branch.embed(images)
     return torch.cat([embeddings, probabilities(branch.head(embeddings), task=task)], dim=1)
+
+
+def _worst(
+    probability: NDArray[np.floating],
+    targets: NDArray[np.uint8],
+    *,
+    task: Task,
+    thresholds: list[float] | None,
+) -> list[int]:
+    """Return the rows of the worst errors of what the run answers."""
+    labels = predicted_labels(probability, task=task, thresholds=thresholds).astype(np.uint8)
+    return list(worst_errors(probability, targets, labels))
 
 
 def _write_evaluation(

@@ -1,6 +1,6 @@
 """DICOM files to pixels, as a radiologist would see them; nothing of whom they show leaves this file.
 
-Needs pydicom and, for compressed files, pylibjpeg. Messages never quote a file: what pydicom complains of may hold
+Needs pydicom and, for compressed files, GDCM. Messages never quote a file: what pydicom complains of may hold
 a name or a date.
 """
 
@@ -29,7 +29,7 @@ MOST_BYTES = 2**30
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 
-_INSTALL = "Install it: pip install pydicom pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg."
+_INSTALL = "Install it: pip install pydicom python-gdcm."
 _FAR = 1e12  # beyond any window
 
 
@@ -156,6 +156,9 @@ def read_dicom(path: Path, frame: int = 0, *, window: Window = "file") -> Pixels
 def _pictured(dataset: Dataset, frame: int, window: Window) -> Pixels:
     from pydicom.pixels import apply_color_lut, pixel_array
 
+    from cass.data.formats.dicom_jpeg import add_decoder
+
+    add_decoder()
     values: NDArray[Any] = pixel_array(dataset, index=frame)
     if str(dataset.PhotometricInterpretation) == "PALETTE COLOR":
         coloured: NDArray[Any] = apply_color_lut(values, dataset)
