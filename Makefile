@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test campaign lint reference docs lock bench check clean
+.PHONY: help setup demo test campaign lint reference docs lock bench package supply check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -45,10 +45,25 @@ lock: ## write requirements.lock, with hashes, for the versions of constraints.t
 bench: $(INSTALLED) ## time pretraining beside its limit and other methods on this machine
 	$(BIN)/cass benchmark speed
 
+package: $(INSTALLED) ## build wheel and sdist, and install and start each in an environment of its own
+	rm -rf dist && $(BIN)/python -m hatchling build -d dist
+	@set -e; for file in dist/*.whl dist/*.tar.gz; do rm -rf dist/env; $(PYTHON) -m venv dist/env; \
+	libraries='import sysconfig; print(sysconfig.get_path("purelib"))'; \
+	$(BIN)/python -c "$$libraries" > "$$(dist/env/bin/python -c "$$libraries")/libraries.pth"; \
+	dist/env/bin/python -m pip --disable-pip-version-check install -q --ignore-installed --no-deps \
+	--no-build-isolation "$$file"; \
+	(cd dist && env/bin/cass --version && env/bin/python -c 'import cass; assert "dist/env" in cass.__file__'); \
+	echo "$$file installs and starts"; done
+
+supply: $(INSTALLED) ## list all packages in sbom.json (CycloneDX), and look up known vulnerabilities (needs internet)
+	$(PYTHON) -m venv build/tools && build/tools/bin/python -m pip install -q cyclonedx-bom pip-audit
+	build/tools/bin/cyclonedx-py environment --output-reproducible -o sbom.json $(BIN)/python
+	build/tools/bin/pip-audit -r requirements.lock --require-hashes --disable-pip
+
 check: lint test ## lint and test
 
 clean: ## remove caches and built documentation; .venv and runs stay
-	rm -rf site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf site build dist sbom.json .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

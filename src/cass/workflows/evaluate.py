@@ -258,11 +258,12 @@ def _split_images(
 def _log_images(config: EvaluateConfig, plan: Plan, rows: NDArray[np.int64], known: dict[str, Split]) -> None:
     """Say how many images are evaluated, and which are not and why."""
     new = np.array([digest not in known for digest in plan.digests])
+    unseen = int(new[rows].sum())
     log.info(
-        "Evaluating %d labelled images of the split %r; the run has never seen %d of them.",
+        "Evaluating %d labelled images of the split %r%s.",
         len(rows),
         config.split,
-        int(new[rows].sum()),
+        f"; the run has never seen {unseen} of them" if unseen else "",
     )
     other = plan.manifest.labelled & (plan.splits != config.split)
     parts = [f"{int((other & (plan.splits == name)).sum())} {name}" for name in SPLITS if name != config.split]
