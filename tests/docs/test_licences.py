@@ -7,7 +7,18 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
 
 import licences
 
-PERMISSIVE = ("MIT", "BSD", "Apache", "PSF", "Python Software Foundation", "ISC", "HPND", "MPL-2.0", "Zlib", "Unlicense")
+PERMISSIVE = (
+    "MIT",
+    "BSD",
+    "Apache",
+    "PSF",
+    "Python Software Foundation",
+    "ISC",
+    "HPND",
+    "MPL-2.0",
+    "Zlib",
+    "Unlicense",
+)
 ON_GPUS = ("nvidia-", "cuda-")
 
 
