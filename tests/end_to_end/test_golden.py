@@ -1,6 +1,6 @@
 """Small seeded runs give the figures that they gave when this was written.
 
-Measured with torch 2.14.1 and timm 1.0.31, and with the lowest versions, torch 2.11.0 and timm 1.0.21, on one CPU.
+Measured with torch 2.14.1 and timm 1.0.31, and with torch 2.11.0 and timm 1.0.21, on one CPU.
 The CNN's figures differ by 0.01%, the Transformer's and the losses by up to 3% with joint targets and by up to
 20% with the published loss, because timm initialises the Transformer differently.
 """

@@ -64,4 +64,5 @@ def test_a_temperature_changes_no_order_and_keeps_probabilities(temperature: flo
     assert (tempered <= 1).all()
     if task == "multiclass":
         np.testing.assert_allclose(tempered.sum(axis=1), 1, atol=1e-5)
-    assert (tempered.argmax(axis=1) == plain.argmax(axis=1)).all()
+    ordered = np.take_along_axis(tempered, plain.argsort(axis=1, kind="stable"), axis=1)
+    assert (np.diff(ordered, axis=1) >= -1e-6).all()
