@@ -19,6 +19,9 @@ from cass.errors import CassError
 from cass.hardware import accelerator, keep_freed_memory, precision
 from cass.training.compiling import CompileTrial
 
+FLUSH_SECONDS = 2
+"""Ctrl-C within a write leaves TensorBoard's thread asleep until its next flush, and the process waits for it."""
+
 _LAUNCHER = "lightning.fabric.strategies.launchers.subprocess_script"
 _GO_ON = "Fix the cause (often memory), then continue from the last finished epoch with --resume."
 
@@ -70,7 +73,7 @@ def fit(
             benchmark=gpu,
             max_epochs=epochs,
             callbacks=[*callbacks, CompileTrial(settings.compile)],
-            logger=TensorBoardLogger(logs.parent, name=logs.name, version=""),
+            logger=TensorBoardLogger(logs.parent, name=logs.name, version="", flush_secs=FLUSH_SECONDS),
             log_every_n_steps=10,
             enable_progress_bar=False,
             enable_model_summary=False,
