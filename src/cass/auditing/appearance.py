@@ -29,7 +29,7 @@ Ints = NDArray[np.int64]
 
 
 class Box(NamedTuple):
-    """Part of an image, as shares of its width and height in [0, 1]."""
+    """A rectangle within an image; coordinates are fractions of its width and height, in [0, 1]."""
 
     left: float
     top: float

@@ -11,8 +11,8 @@ from cass.data.manifest.manifest import Manifest, load_manifest
 from cass.errors import DataError
 from cass.hardware import accelerator
 from cass.resolve.naming import chosen
-from cass.runs.finetune_folder import claim_tuning
-from cass.runs.folder import SUMMARY, check_free, chosen_branches, read_config
+from cass.runs.finetune_folder import claim_tuning, confirm_finished, has_finished
+from cass.runs.folder import check_free, chosen_branches, read_config
 from cass.transforms.recipes import RECIPES, tuning_views
 from cass.types import BranchName
 
@@ -46,11 +46,13 @@ def resolve_finetune(config: FinetuneConfig) -> ResolvedFinetune:
         OutputError: The output folder is taken or was begun otherwise, or the pretraining run is unfinished or
             lacks the branch.
     """
-    if not (config.resume and (config.out / SUMMARY).is_file()):
+    if not has_finished(config):
         check_free(config.out)
     resolve_tuning(config)
     pretraining = read_config(config.run, PretrainConfig, written_by="cass pretrain")
     config = config.model_copy(update={"views": config.views or tuning_views(pretraining.views)})
+    if has_finished(config):
+        confirm_finished(config)
     claim_tuning(config)
     names = tuple(chosen_branches(config.run, config.branch))
     return ResolvedFinetune(config, pretraining, names, labelled_manifest(config.labels, config))

@@ -35,8 +35,17 @@ def claim_tuning(config: FinetuneConfig) -> None:
     refuse_other_settings(work, config, changeable=CHANGEABLE, written_by="cass finetune")
 
 
-def finished_before(config: FinetuneConfig) -> bool:
-    """Tell whether the run that is to be continued has finished; what a killed process left of it is removed.
+def has_finished(config: FinetuneConfig) -> bool:
+    """Tell whether the run that is to be continued has finished.
+
+    Args:
+        config: Settings of the run.
+    """
+    return config.resume and (config.out / SUMMARY).is_file()
+
+
+def confirm_finished(config: FinetuneConfig) -> None:
+    """Check the settings of a run that has finished, and remove what a killed process left of its working folder.
 
     Args:
         config: Settings of the run, complete.
@@ -44,11 +53,8 @@ def finished_before(config: FinetuneConfig) -> bool:
     Raises:
         OutputError: It has finished with other settings.
     """
-    if not config.resume or not (config.out / SUMMARY).is_file():
-        return False
     refuse_other_settings(config.out, config, changeable=CHANGEABLE, written_by="cass finetune")
     shutil.rmtree(unfinished_folder(config.out), ignore_errors=True)
-    return True
 
 
 @contextmanager

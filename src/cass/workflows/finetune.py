@@ -27,7 +27,7 @@ from cass.groups import group_codes
 from cass.models.backbones import Branch
 from cass.models.checkpoints import load_branch, save_branch
 from cass.resolve.finetune import ResolvedFinetune, resolve_finetune
-from cass.runs.finetune_folder import finished_before, working_folder
+from cass.runs.finetune_folder import has_finished, working_folder
 from cass.runs.folder import (
     CHECKPOINTS,
     METRICS,
@@ -45,7 +45,7 @@ from cass.runs.held_out import write_held_out
 from cass.runs.inputs import Inputs, Plan, make_plan
 from cass.runs.label_budget import LabelBudget, labelled_images, labels_per_class
 from cass.training.balance import Balance, choose_balance
-from cass.training.finetune_branch import TunedBranch, choose_thresholds, tune_branch
+from cass.training.finetune_branch import PROBE, TunedBranch, choose_thresholds, tune_branch
 from cass.training.finetune_fit import LOGS
 from cass.training.labelled import LabelledImages
 from cass.training.probing import probe_branch
@@ -92,7 +92,7 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
     """
     resolved = resolved or resolve_finetune(config)
     config, pretraining = resolved.config, resolved.pretraining
-    if finished_before(config):
+    if has_finished(config):
         log.info("%s is finished: nothing is left to do.", config.out)
         return FinetuneResult(config.out, read_summary(config.out, written_by="cass finetune"))
     plan = make_plan(
@@ -204,7 +204,7 @@ def _cautions(tuned: dict[BranchName, TunedBranch]) -> list[Caution]:
     """Say what fine-tuning did not do for a branch."""
     found: list[Caution] = []
     for name, branch in tuned.items():
-        if branch.summary["best_epoch"] == 0 and branch.summary["epochs"]:
+        if branch.summary["best_epoch"] == PROBE and branch.summary["epochs"]:
             message = f"{name}: full fine-tuning did not improve on the linear probe."
             found.append({"code": "probe-kept", "message": message})
         if note := branch.summary["temperature_note"]:

@@ -46,7 +46,7 @@ class Format(ABC):
 
     @abstractmethod
     def read(self, path: Path, file: BinaryIO, number: int) -> Pixels | Image.Image:
-        """Decode an image, upright, in its own bit depth.
+        """Decode an image at its original bit depth, with its orientation applied.
 
         Args:
             path: The file, for messages.

@@ -20,7 +20,7 @@ _FEWEST_BYTES = 32
 
 
 def read_image(path: Path) -> Pixels:
-    """Decode an image, upright, in its own bit depth; 16 bit is never cut to 8.
+    """Decode an image at its original bit depth, with its orientation applied; 16 bits are never reduced to 8.
 
     Palettes and CMYK become RGB, 1-bit becomes 8-bit grey, transparency is dropped. For TIFF see
     :func:`cass.data.formats.tiff.read_tiff`, for DICOM :func:`cass.data.formats.dicom.read_dicom`.
