@@ -153,6 +153,14 @@ def test_only_the_leftovers_of_the_named_file_are_removed(tmp_path: Path) -> Non
     assert names(tmp_path) == [".b.partial-0", "a[1]"]
 
 
+def test_leftovers_are_found_in_the_folders_inside_too(tmp_path: Path) -> None:
+    for name in ("plots/.a.png.partial-0", ".b.partial-0/.c.partial-1", "plots/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    remove_partials(tmp_path)
+    assert [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))] == ["plots", "plots/a.png"]
+
+
 @pytest.mark.parametrize(("private", "mode"), [(False, 0o644), (True, 0o600)])
 def test_who_may_read_a_file_does_not_depend_on_the_library_that_writes_it(
     tmp_path: Path, private: bool, mode: int

@@ -137,10 +137,10 @@ def remove_partials(folder: Path, *, name: str | None = None) -> None:
 
     Args:
         folder: Folder of the files and folders to be.
-        name: Name of one of them; None is all.
+        name: Name of one of them; None is all, those in the folders inside too.
     """
-    pattern = PARTIALS if name is None else f".{glob.escape(name)}.partial*"
-    for partial in list(folder.glob(pattern)):
+    found = folder.rglob(PARTIALS) if name is None else folder.glob(f".{glob.escape(name)}.partial*")
+    for partial in list(found):
         if partial.is_dir():
             shutil.rmtree(partial, ignore_errors=True)
         else:
