@@ -89,3 +89,73 @@ def test_a_fall_is_told_from_what_never_was(start: Reading, now: Reading, images
     assert judged.state == state
     assert bool(judged.advice) is (state != "no collapse")
     assert judged.collapsed is (state == "COLLAPSED")
+
+
+def test_measures_by_hand() -> None:
+    square = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    assert effective_rank(square) == pytest.approx(2.0)
+    tilted = torch.tensor([[3.0, 1.0], [1.0, 1.0], [2.0, 4.0]])
+    values = torch.linalg.svdvals(tilted - tilted.mean(dim=0)).double()
+    shares = values / values.sum()
+    assert effective_rank(tilted) == pytest.approx(float(torch.exp(-(shares * shares.log()).sum())))
+    assert effective_rank(torch.full((4, 3), 7.0)) == 1.0
+    # Images at 0 and 90 degrees, each seen twice, 20 degrees apart.
+    angles = torch.tensor([[-10.0, 80.0], [10.0, 100.0]]).deg2rad()
+    first, second = (torch.stack([turn.cos(), turn.sin()], dim=1) for turn in angles)
+    both = torch.cat([first, second])
+    total = float((both - both.mean(dim=0)).square().sum(dim=1).mean())
+    within = (2 - 2 * math.cos(math.radians(20))) / 2
+    assert between_image_share(3 * first, 5 * second) == pytest.approx(1 - within / total, abs=1e-6)
+    assert between_image_share(torch.ones(5, 2), torch.ones(5, 2)) == 0.0
+
+
+def reading(spread: float, rank: float, share: float = 0.9, knn: float = math.nan) -> Reading:
+    return Reading(spread, rank, share, knn)
+
+
+@pytest.mark.parametrize(
+    ("start", "now", "collapsed"),
+    [
+        (reading(0.4, 40), reading(0.0999, 19), True),  # narrow, and half of the rank is lost
+        (reading(0.4, 40), reading(0.1, 19), False),  # just not narrow
+        (reading(0.3, 40), reading(0.08, 19), False),  # narrow, but not against the start
+        (reading(0.4, 40), reading(0.09, 20), False),  # just half of the rank
+        (reading(0.4, 40), reading(0.4, 9), False),  # a rank below a quarter alone
+        (reading(0.4, 40), reading(0.4, 9, 0.71), True),  # with the share fallen below 0.8 of its start
+        (reading(0.4, 40), reading(0.4, 9, 0.73), False),
+        (reading(0.4, 40), reading(0.4, 11, 0.5), False),  # the share alone
+        (reading(0.4, 40, 0.9, 0.8), reading(0.4, 9, 0.9, 0.69), True),  # the probe below 0.8 of its gain: 0.7
+        (reading(0.4, 40, 0.9, 0.8), reading(0.4, 9, 0.9, 0.71), False),
+        (reading(0.4, 40, 0.9, 0.8), reading(0.4, 9, 0.9, math.nan), False),
+        (reading(0.4, 40), reading(0.4, 40, 0.049), True),
+        (reading(0.4, 40), reading(0.4, 40, 0.051), False),
+    ],
+)
+def test_the_bounds_of_the_verdict(start: Reading, now: Reading, collapsed: bool) -> None:
+    assert verdict(start, now, chance=0.3, images=100).collapsed is collapsed
+
+
+def test_few_images_are_those_below_twenty() -> None:
+    fallen = reading(0.004, 3)
+    assert verdict(START, fallen, chance=0.3, images=20).state == "COLLAPSED"
+    judged = verdict(START, fallen, chance=0.3, images=19)
+    assert judged.state == "TOO FEW IMAGES"
+    assert judged.reason == (
+        "19 images; spread 0.354 -> 0.004, effective rank 162 -> 3, between-image share 0.90 -> 0.90"
+    )
+
+
+def test_the_reason_names_every_measure() -> None:
+    judged = verdict(START, BLANK, chance=1 / 3, images=100)
+    assert judged.reason == (
+        "spread 0.354 -> 0.000, effective rank 162 -> 3, between-image share 0.90 -> 0.02, "
+        "kNN balanced accuracy 0.800 -> 0.340"
+    )
+    assert verdict(BLANK, BLANK, chance=1 / 3, images=100).reason.startswith("spread 0.000 -> 0.000")
+    assert verdict(START, START, chance=1 / 3, images=100).advice == ""
+    assert START.to_dict() == {
+        "spread": 0.354,
+        "effective_rank": 162,
+        "between_image_share": 0.9,
+        "knn_balanced_accuracy": 0.8,
+    }

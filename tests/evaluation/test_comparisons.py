@@ -51,3 +51,9 @@ def test_nothing_shown_is_not_the_same_as_not_worse(
     value: float, low: float, high: float, corrected: float, expected: str
 ) -> None:
     assert conclusion(Resampled(Interval(value, low, high), corrected, 5), corrected) == expected
+
+
+def test_equal_p_values_keep_their_order_and_whole_numbers_count() -> None:
+    assert holm([1, 0, 1]) == pytest.approx([1, 0, 1])
+    assert conclusion(Resampled(Interval(-0.01, NAN, NAN), 1.0, 5), 1.0) == "undecided"
+    assert conclusion(Resampled(Interval(0.0, -0.01, 0.01), 0.5, 5), 0.5) == "undecided"

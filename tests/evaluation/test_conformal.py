@@ -55,3 +55,34 @@ def test_safeguards_of_few_or_multi_label_images() -> None:
     assert (doubt > found.doubt).mean() == pytest.approx(0.2, abs=0.02)
     few = fit_safeguards(probabilities[:10], truth[:10], codes[:10], doubt[:10], task="multilabel")
     assert (few.least, few.doubt) == (None, None)
+
+
+def test_the_threshold_by_hand() -> None:
+    # Nine groups of one image: 0.9 of ten is reached with the ninth, the strangest.
+    true = np.linspace(0.1, 0.9, 9)
+    assert set_threshold(true, np.arange(9), coverage=0.9) == pytest.approx(0.1)
+    # Twenty groups: the nineteenth of them reaches 19/21; a group of four weighs as much as one of one.
+    true = np.concatenate([np.full(4, 0.05), np.linspace(0.1, 1.0, 19)])
+    codes = np.concatenate([np.zeros(4, int), np.arange(1, 20)])
+    assert set_threshold(true, codes, coverage=0.9) == pytest.approx(0.1)
+    assert prediction_sets(np.array([[0.6, 0.1, 0.3]]), 0.1).tolist() == [[True, True, True]]
+    several = prediction_sets(np.array([[0.6, 0.1, 0.3], [0.2, 0.3, 0.5]]), 0.99)
+    assert several.tolist() == [[True, False, False], [False, False, True]]
+    assert several.dtype == bool
+
+
+def test_multi_label_images_and_no_images_have_no_sets() -> None:
+    probabilities = np.full((30, 2), 0.8)
+    labels = np.zeros((30, 2), np.uint8)
+    labels[:, 0] = 1
+    found = fit_safeguards(probabilities, labels, np.arange(30), np.linspace(0, 1, 30), task="multilabel")
+    assert found.least is None
+    assert found.doubt == pytest.approx(0.8)
+    assert found.coverage == 0.9
+    single = fit_safeguards(probabilities, labels, np.arange(30), np.linspace(0, 1, 30), task="multiclass")
+    assert single.least == pytest.approx(0.8)
+    twenty = fit_safeguards(probabilities[:20], labels[:20], np.arange(20), np.ones(20), task="multilabel")
+    assert twenty.doubt == 1
+    none = np.zeros((0, 2))
+    empty = fit_safeguards(none, none.astype(np.uint8), np.zeros(0, int), np.zeros(0), task="multiclass")
+    assert (empty.least, empty.groups, empty.doubt) == (None, 0, None)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import auc, roc_auc_score
+from sklearn.metrics import auc, precision_recall_curve, roc_auc_score
 
 from cass.evaluation.calibration import expected_calibration_error
 from cass.evaluation.curves import (
@@ -67,3 +67,27 @@ def test_errors_that_are_in_doubt_come_last() -> None:
     curve = risk_coverage(np.array([0.9, 0.1, 0.2, 0.8]), wrong)
     assert curve.x.tolist() == [0.25, 0.5, 0.75, 1.0]
     assert curve.y.tolist() == pytest.approx([0, 0, 1 / 3, 0.5])
+
+
+def test_precision_and_recall_are_those_of_scikit_learn_from_low_recall_to_high() -> None:
+    curve = precision_recall(SCORES, TRUTH)
+    assert curve is not None
+    precision, recall, _ = precision_recall_curve(TRUTH, SCORES)
+    assert curve.x.tolist() == recall[::-1].tolist()
+    assert curve.y.tolist() == precision[::-1].tolist()
+
+
+def test_certain_answers_have_a_bin_of_their_own() -> None:
+    sure = np.array([[1.0, 0.0], [0.93, 0.07], [0.85, 0.15]])
+    bins = reliability(sure, np.array([[1, 0], [1, 0], [0, 1]], np.uint8), task="multiclass")
+    assert [part.size for part in bins] == [1, 2]
+    assert bins[1].confidence == pytest.approx(0.965)
+    assert [part.observed.value for part in bins] == [0, 1]
+    one = reliability(sure[:1], np.array([[0, 1]], np.uint8), task="multiclass")
+    assert calibration_error(one) == 1
+    assert calibration_error([]) == 0
+
+
+def test_images_in_equal_doubt_keep_their_order() -> None:
+    wrong = np.arange(40) % 3 == 0
+    assert risk_coverage(np.ones(40), wrong).y.tolist() == (np.cumsum(wrong) / np.arange(1, 41)).tolist()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from sklearn.manifold import TSNE
 
 from cass.evaluation.embedding_map import embedding_map, shown_rows
 
@@ -25,3 +27,17 @@ def test_at_most_a_thousand_are_placed() -> None:
     many = shown_rows(25_000)
     assert len(many) == 1000
     assert (many[0], many[-1]) == (0, 24_999)
+
+
+@pytest.mark.parametrize(("images", "perplexity"), [(20, 19 / 3), (120, 30.0)])
+def test_the_map_is_that_of_scikit_learn_whatever_the_precision(images: int, perplexity: float) -> None:
+    embeddings = np.random.default_rng(1).normal(size=(images, 6)).astype(np.float32) + [5, 0, 0, 0, 0, 0]
+    centred = (embeddings - embeddings.mean(axis=0)).astype(np.float64)
+    expected = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(centred)
+    places = embedding_map(embeddings)
+    assert places.tolist() == expected.round(2).tolist()
+
+
+def test_rows_are_whole_numbers() -> None:
+    assert shown_rows(3000).dtype == np.int64
+    assert embedding_map(np.ones((9, 4))).shape == (9, 2)

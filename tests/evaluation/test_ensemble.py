@@ -66,3 +66,34 @@ def test_a_temperature_changes_no_order_and_keeps_probabilities(temperature: flo
         np.testing.assert_allclose(tempered.sum(axis=1), 1, atol=1e-5)
     ordered = np.take_along_axis(tempered, plain.argsort(axis=1, kind="stable"), axis=1)
     assert (np.diff(ordered, axis=1) >= -1e-6).all()
+
+
+def test_without_a_temperature_the_mean_is_left_as_it_is() -> None:
+    seen = {"cnn": np.array([[0.7, 0.7]], np.float32), "transformer": np.array([[0.1, 0.3]], np.float32)}
+    for task in ("multiclass", "multilabel"):  # not normalised: nothing passes through logits
+        mean = ensemble(seen, task=task, temperature=1.0)
+        np.testing.assert_allclose(mean, [[0.4, 0.5]], rtol=1e-6)
+        assert mean.dtype == np.float32
+    warm = ensemble(seen, task="multilabel", temperature=2.0)
+    np.testing.assert_allclose(warm, expit(np.log(mean / (1 - mean)) / 2), rtol=1e-6)
+    pair = {"cnn": np.array([[0.8, 0.2]]), "transformer": np.array([[0.4, 0.6]])}
+    np.testing.assert_allclose(
+        ensemble(pair, task="multiclass", temperature=2.0),
+        np.sqrt([[0.6, 0.4]]) / np.sqrt([0.6, 0.4]).sum(),
+        rtol=1e-6,
+    )
+
+
+def test_one_network_says_why() -> None:
+    found = fit_ensemble({"cnn": np.ones((30, 1))}, np.ones((30, 1), np.uint8), task="multiclass")
+    assert (found.value, found.note) == (1.0, "one branch")
+    assert np.isnan([found.ece_before, found.ece_after]).all()
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_certain_answers_can_be_calibrated(task: Task) -> None:
+    targets = np.eye(2, dtype=np.uint8)[np.arange(40) % 2]
+    sure = np.where(targets == 1, 1.0, 0.0)
+    assert np.isfinite(fit_ensemble({"cnn": sure, "transformer": sure}, targets, task=task).value)
+    tempered = ensemble({"cnn": sure, "transformer": sure}, task=task, temperature=0.5)
+    np.testing.assert_allclose(tempered, targets, atol=1e-6)
