@@ -1,9 +1,9 @@
 """Many short runs in one process, and one long run: memory, open files and threads must not grow.
 
 First, pretraining, fine-tuning and prediction on 24 tiny images are repeated in this process. Then one pretraining
-takes many steps: 20,000 are what two cores do in more than eight hours with a ResNet-50 and a ViT-B/16. What the
-process holds in the last fifth of each part is compared with the second fifth; ends with exit code 1 where memory has
-grown by more than 5%, or files or threads by more than two. Linux only (it reads /proc).
+takes many steps: 20,000 take two cores more than eight hours with a ResNet-50 and a ViT-B/16. What the process holds
+in the last fifth of each part is compared with the second fifth; the exit code is 1 where memory has grown by more
+than 5%, or files or threads by more than two. Linux only (it reads /proc).
 Usage: python benchmarks/soak.py [--runs 1000] [--steps 20000]
 """
 
@@ -44,7 +44,8 @@ def held() -> tuple[float, float, float]:
 def report(name: str, samples: list[tuple[float, float, float]]) -> bool:
     """Print the samples in fifths; returns whether nothing has grown."""
     fifths = [np.mean(part, axis=0) for part in np.array_split(np.array(samples), FIFTHS)]
-    print(f"\n{name}: {len(samples)} samples\n\n| fifth | memory (MiB) | open files | threads |\n| --- | --- | --- | --- |")
+    print(f"\n{name}: {len(samples)} samples\n")
+    print("| fifth | memory (MiB) | open files | threads |\n| --- | --- | --- | --- |")
     for number, (memory, files, threads) in enumerate(fifths, start=1):
         print(f"| {number} | {memory:.0f} | {files:.1f} | {threads:.1f} |", flush=True)
     before, after = fifths[1], fifths[-1]

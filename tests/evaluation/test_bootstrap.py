@@ -33,3 +33,12 @@ def test_undefined_draws_are_left_out_and_too_many_give_no_interval() -> None:
     draws = np.array([0.4, 0.6, np.nan])
     assert 0.4 <= interval(0.5, draws).low <= 0.6
     assert np.isnan(interval(0.5, np.array([0.4, np.nan, np.nan])).low)
+
+
+def test_half_of_the_draws_must_be_defined() -> None:
+    nan = np.nan
+    assert interval(0.5, np.array([0.4, 0.6, nan, nan])).low == pytest.approx(0.405)
+    for value, draws in ((0.5, [0.4, 0.6, nan, nan, nan]), (nan, [0.4, 0.6, 0.5]), (0.5, [])):
+        found = interval(value, np.array(draws))
+        assert np.isnan([found.low, found.high]).all()
+    assert resample_counts(np.zeros(3, np.int64), resamples=2, seed=0).dtype == np.float64

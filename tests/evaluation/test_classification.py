@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
+from cass.evaluation.bootstrap import resample_counts
 from cass.evaluation.classification import classification_report
+from cass.evaluation.shares import wilson
 
 
 def data(count: int = 120) -> tuple[np.ndarray, np.ndarray]:
@@ -72,3 +74,66 @@ def test_thresholds_decide_what_is_predicted() -> None:
     chosen = classification_report(scores, targets, **kwargs, thresholds=[0.3, 0.7])
     assert (plain.metrics["accuracy"].value, chosen.metrics["accuracy"].value) == (0.5, 1)
     assert (plain.to_dict()["thresholds"], chosen.to_dict()["thresholds"]) == (None, [0.3, 0.7])
+
+
+def test_the_report_as_plain_values() -> None:
+    targets = np.eye(2, dtype=np.uint8)[[0, 0, 1, 1, 1, 0]]
+    scores = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7], [0.45, 0.55], [0.8, 0.2]])
+    groups = np.array(["p", "p", "q", "q", "", "r"])
+    report = classification_report(
+        scores, targets, classes=("a", "b"), task="multiclass", groups=groups, resamples=200, seed=3
+    )
+    values = report.to_dict()
+    intervals = {name: values.pop(name) for name in ("metrics", "per_class")}
+    assert values == {
+        "classes": ["a", "b"],
+        "task": "multiclass",
+        "n_images": 6,
+        "n_groups": 4,
+        "resamples": 200,
+        "seed": 3,
+        "support": {"a": 3, "b": 3},
+        "confusion": [[2, 1], [0, 3]],
+        "thresholds": None,
+    }
+    accuracy = wilson(5 / 6, 4)
+    assert intervals["metrics"]["accuracy"] == {  # type: ignore[index]
+        "value": pytest.approx(5 / 6),
+        "low": accuracy.low,
+        "high": accuracy.high,
+    }
+    assert intervals["metrics"]["micro_f1"] == intervals["metrics"]["accuracy"]  # type: ignore[index]
+    recall, precision = wilson(2 / 3, 2), wilson(3 / 4, 3)
+    assert intervals["per_class"]["a"]["recall"]["low"] == recall.low  # type: ignore[index]
+    assert intervals["per_class"]["b"]["precision"]["high"] == precision.high  # type: ignore[index]
+    assert set(report.draws) == set(intervals["metrics"])  # type: ignore[call-overload]
+    assert report.draws["accuracy"].shape == (200,)
+
+
+def test_the_draws_are_those_of_the_seed_whatever_fits_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores, targets = data()
+    kwargs = {"classes": ("a", "b", "c"), "task": "multiclass"}
+    whole = classification_report(scores, targets, **kwargs)
+    assert (whole.resamples, whole.seed, whole.n_groups) == (1000, 0, None)
+    weights = resample_counts(np.arange(120), resamples=1000, seed=0)
+    right = scores.argmax(1) == targets.argmax(1)
+    assert whole.draws["accuracy"] == pytest.approx(weights @ right / 120)
+    monkeypatch.setattr("cass.evaluation.classification.CHUNK_CELLS", 700)
+    parts = classification_report(scores, targets, **kwargs)
+    for name, draws in whole.draws.items():
+        np.testing.assert_array_equal(parts.draws[name], draws)
+    other = classification_report(scores, targets, **kwargs, seed=1)
+    assert (other.draws["accuracy"] != whole.draws["accuracy"]).any()
+
+
+def test_multi_label_intervals_where_all_is_right() -> None:
+    targets = np.array([[1, 0], [1, 0], [1, 1], [0, 1], [0, 1]], np.uint8)
+    report = classification_report(targets * 0.9, targets, classes=("x", "y"), task="multilabel")
+    found = report.metrics["balanced_accuracy"]
+    cases = [3, 3, 2, 2]  # images with x, with y, without x, without y
+    below = np.sqrt(sum((1 - wilson(1.0, count).low) ** 2 for count in cases)) / 4
+    assert (found.value, found.low, found.high) == pytest.approx((1, 1 - below, 1))
+    # Micro F1 of several labels is no share of images: Wilson's interval does not hold for it.
+    assert np.isnan(report.metrics["micro_f1"].low)
+    assert report.metrics["accuracy"].low == pytest.approx(wilson(1.0, 5).low)
+    assert report.n_groups is None

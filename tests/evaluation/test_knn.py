@@ -36,3 +36,31 @@ def test_multilabel_votes_by_halves() -> None:
     bank, queries = np.array([[1.0, 0], [0, 1.0]]), np.array([[1.0, 0.1], [0.1, 1.0]])
     labels = np.array([[1, 1], [0, 1]], dtype=np.uint8)
     assert knn_balanced_accuracy(bank, labels, queries, labels, task="multilabel", k=1) == pytest.approx(1.0)
+
+
+def by_hand(bank: np.ndarray, labels: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
+    """The class of most of the k nearest; of equally many, that of the greater summed cosine."""
+    chosen = []
+    for query in queries:
+        cosine = bank @ query / np.linalg.norm(bank, axis=1) / np.linalg.norm(query)
+        near = np.argsort(-cosine)[:k]
+        votes = labels[near].sum(axis=0) + 1e-3 * (labels[near] * cosine[near, None]).sum(axis=0) / k
+        chosen.append(votes.argmax())
+    return np.array(chosen)
+
+
+@pytest.mark.parametrize("k", [1, 2, 4, 20])
+def test_votes_and_ties_by_hand(k: int) -> None:
+    (bank, bank_targets), (queries, targets) = clouds(60, 2, 1.5), clouds(1500, 3, 1.5)
+    bank = bank * np.linspace(0.2, 9, 60)[:, None]
+    expected = balanced_accuracy_score(targets.argmax(1), by_hand(bank, bank_targets, queries, k))
+    ours = knn_balanced_accuracy(bank, bank_targets, queries, targets, task="multiclass", k=k)
+    assert ours == pytest.approx(expected)
+    if k == 20:
+        assert knn_balanced_accuracy(bank, bank_targets, queries, targets, task="multiclass") == ours
+
+
+def test_whole_numbers_and_empty_embeddings_are_embeddings() -> None:
+    bank, labels = np.array([[3, 0], [0, 2], [0, 0]]), np.array([[1, 0], [0, 1], [0, 1]], np.uint8)
+    queries = np.array([[5, 1], [1, 5]], np.float16)
+    assert knn_balanced_accuracy(bank, labels, queries, labels[:2], task="multiclass", k=1) == 1

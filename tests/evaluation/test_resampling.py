@@ -81,3 +81,85 @@ def test_a_missing_cell_takes_its_seed_away_and_one_seed_has_no_test() -> None:
     assert np.isnan(resample([[None]], sources=["a"]).interval.value)
     zero = Score(0.0, np.zeros(100))
     assert resample([[zero, zero]], sources=["a"]).p == 1.0
+
+
+def test_one_group_fewer_than_there_are_is_drawn() -> None:
+    units = [f"p{i // 2}" for i in range(10)]
+    draws = GroupDraws({"s": units}, resamples=50)
+    weights = draws.weights("s", units)
+    assert draws.resamples == 50
+    assert weights.shape == (50, 10)
+    assert weights.dtype == np.float64
+    assert (weights[:, ::2] == weights[:, 1::2]).all()
+    assert (weights[:, ::2].sum(axis=1) == 4).all()
+    assert (GroupDraws({"s": ["p"]}, resamples=3).weights("s", ["p"]) == 1).all()
+    assert (weights == GroupDraws({"s": units}, resamples=50).weights("s", units)).all()
+    for other in (GroupDraws({"s": units}, resamples=50, seed=1), GroupDraws({"t": units}, resamples=50)):
+        assert (weights != other.weights("t" if "t" in other._rows else "s", units)).any()
+
+
+def test_multi_label_answers_are_scored_by_label() -> None:
+    targets = np.array([[1, 1], [1, 0], [0, 0], [0, 0]], np.uint8)
+    part = Answers(
+        targets.astype(bool) ^ [[0, 1], [0, 0], [0, 0], [1, 0]] > 0, targets, tuple("abcd"), "multilabel"
+    )
+    score = GroupDraws({"s": part.units}).score("s", part)
+    # Label 1: sensitivity 1, specificity 1/2; label 2: sensitivity 0, specificity 1.
+    assert score.value == pytest.approx((0.75 + 0.5) / 2)
+
+
+def flat(value: float, count: int = 100) -> Score:
+    return Score(value, np.full(count, value))
+
+
+def test_differences_and_what_is_missing() -> None:
+    found = difference(flat(0.7), flat(0.4))
+    assert found is not None
+    assert found.value == pytest.approx(0.3)
+    assert found.draws == pytest.approx(0.3)
+    assert difference(None, flat(0.4)) is None
+    assert difference(flat(0.4), None) is None
+    nothing = resample([], sources=[])
+    assert (nothing.seeds, resample([[None, None]], sources=["a"]).seeds) == (0, 0)
+    assert np.isnan([nothing.p, nothing.interval.low, nothing.interval.high]).all()
+
+
+def test_draws_by_hand() -> None:
+    # Two seeds: one is drawn each time, so that half of the draws are of each.
+    found = resample([[Score(0.2, np.full(4000, 0.2)), Score(0.6, np.full(4000, 0.6))]], sources=["a"])
+    assert (found.interval.value, found.interval.low, found.interval.high) == pytest.approx((0.4, 0.2, 0.6))
+    assert found.p == pytest.approx(2 / 4001)  # 0 of 4000 draws are at or below 0
+    sided = resample([[Score(-0.1, np.full(4000, -0.1)), Score(0.3, np.full(4000, 0.3))]], sources=["a"])
+    assert sided.p == pytest.approx(1, abs=0.05)
+    again = resample([[Score(-0.1, np.full(4000, -0.1)), Score(0.3, np.full(4000, 0.3))]], sources=["a"])
+    assert again == sided
+    touching = resample([[Score(0.0, np.zeros(4000)), Score(0.3, np.full(4000, 0.3))]], sources=["a"])
+    assert touching.p == pytest.approx(1.0, abs=0.05)  # a draw of exactly 0 counts on both sides
+    slope = Score(0.5, np.linspace(0, 1, 2001))
+    one = resample([[slope]], sources=["a"])
+    assert (one.interval.low, one.interval.high) == pytest.approx((0.025, 0.975))
+    assert np.isnan(one.p)
+    assert resample([[slope, slope]], sources=["a"]).p == pytest.approx(2 * 2 / 2002)  # one draw is 0
+
+
+def test_every_seed_is_drawn_alike() -> None:
+    scores = [flat(value, 4000) for value in (1.0, 0.0, 0.0)]
+    first = resample([scores], sources=["a"])
+    last = resample([scores[::-1]], sources=["a"])
+    assert first.interval == last.interval
+    assert first.interval.high == 1.0  # seed 0 twice
+
+
+def test_where_nothing_varies_there_is_no_interval() -> None:
+    same = resample([[flat(0.3), flat(0.3)]], sources=["a"])
+    assert same.interval.value == pytest.approx(0.3)
+    assert np.isnan([same.p, same.interval.low, same.interval.high]).all()
+    assert same.seeds == 2
+    zero = resample([[flat(0.0)]], sources=["a"])
+    assert (zero.seeds, np.isnan(zero.p)) == (1, True)
+    undefined = Score(0.0, np.full(100, np.nan))
+    assert np.isnan(resample([[undefined, undefined]], sources=["a"]).p)
+    values = np.linspace(0.1, 0.2, 100)
+    half, fewer = (np.where(np.arange(100) < count, values, np.nan) for count in (50, 49))
+    assert not np.isnan(resample([[Score(0.1, half)]], sources=["a"]).interval.low)
+    assert np.isnan(resample([[Score(0.1, fewer)]], sources=["a"]).interval.low)

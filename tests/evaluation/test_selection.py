@@ -89,3 +89,15 @@ def test_branches_count_alike_whatever_their_scale() -> None:
     assert joined.shape == (50, 10)
     for part in (joined[:, :3], joined[:, 3:]):
         assert (part**2).sum(axis=1).mean() == pytest.approx(1.0, rel=1e-4)
+
+
+def test_doubt_by_hand() -> None:
+    sure = {"cnn": np.array([[1.0, 0.0, 0.0]]), "transformer": np.array([[0.5, 0.5, 0.0]])}
+    mean = np.array([0.75, 0.25])
+    entropy = -(mean * np.log(mean)).sum()
+    assert doubt_of(sure, task="multiclass") == pytest.approx([entropy / np.log(3)])
+    labels = {"cnn": np.array([[1.0, 0.25]]), "transformer": np.array([[1.0, 0.25]])}
+    assert doubt_of(labels, task="multilabel") == pytest.approx([entropy / np.log(2) / 2])
+    certain = np.array([[1.0, 0.0]])
+    for task in ("multiclass", "multilabel"):
+        assert doubt_of({"cnn": certain}, task=task) == pytest.approx([0.0], abs=1e-9)

@@ -60,3 +60,27 @@ def test_patients_count_and_not_their_images() -> None:
     )
     assert grouped.metrics["accuracy"].low == pytest.approx(wilson(1.0, 4).low)
     assert alone.metrics["accuracy"].low == pytest.approx(wilson(1.0, 40).low)
+
+
+def test_thirty_cases_are_enough_for_the_bootstrap() -> None:
+    draws = np.linspace(0.6, 0.8, 1000)
+    assert share_interval(0.7, draws, cases=29).low == pytest.approx(wilson(0.7, 29).low)
+    assert share_interval(0.7, draws, cases=30).low == pytest.approx(0.605, abs=1e-3)
+    assert math.isnan(share_interval(0.7, np.full(9, np.nan), cases=5).low)
+    assert math.isnan(share_interval(math.nan, draws, cases=5).low)
+
+
+def test_the_interval_of_a_mean_by_hand() -> None:
+    shares = [(0.0, 4), (1.0, 40), (0.5, 7)]
+    parts = [wilson(*share) for share in shares]
+    below = math.sqrt(sum((part.value - part.low) ** 2 for part in parts)) / 3
+    above = math.sqrt(sum((part.high - part.value) ** 2 for part in parts)) / 3
+    found = mean_interval(0.5, np.full(9, 0.5), shares=shares)
+    assert (found.value, found.low, found.high) == pytest.approx((0.5, 0.5 - below, 0.5 + above))
+    zero = mean_interval(0.0, np.zeros(9), shares=[(0.0, 4), (0.0, 4)])
+    assert (zero.low, zero.high) == pytest.approx((0, wilson(0.0, 4).high / math.sqrt(2)))
+    drawn = mean_interval(0.5, np.linspace(0.4, 0.6, 101), shares=shares)
+    assert (drawn.low, drawn.high) == pytest.approx((0.405, 0.595))
+    for value, draws in ((math.nan, np.linspace(0, 1, 9)), (0.5, np.full(9, np.nan))):
+        assert math.isnan(mean_interval(value, draws, shares=shares).low)
+    assert mean_interval(1.0, np.ones(9), shares=[(1.0, 1), (1.0, 1)]).high == 1

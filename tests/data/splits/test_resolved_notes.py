@@ -137,7 +137,9 @@ def test_leaks_name_the_first_image_and_count_groups_and_copies(write_csv: Write
         f"The given splits put 1 image with exact copies into more than one split (first: the one of 'a.png'): "
         f"{score}",
     )
-    without = read(write_csv, ["a.png,x,train", "b.png,x,val", "c.png,x,train", "d.png,x,test"], "image,label,split")
+    without = read(
+        write_csv, ["a.png,x,train", "b.png,x,val", "c.png,x,train", "d.png,x,test"], "image,label,split"
+    )
     assert resolve_splits(without, digests=["1", "1", "2", "2"], seed=0, known=None).leaks == (
         f"The given splits put 2 images with exact copies into more than one split (first: the one of 'a.png'): "
         f"{score}",
@@ -193,5 +195,7 @@ def test_one_image_without_a_finding_counts_as_one_label() -> None:
 def test_names_outside_ascii_come_back(write_csv: Write, tmp_path: Path) -> None:
     manifest = read(write_csv, ["Übersicht.png,x,,train", "b.png,x,,test"], "image,label,group,split")
     write_splits(tmp_path / "s.csv", manifest, np.asarray(manifest.splits), ["1", "2"])
-    assert (tmp_path / "s.csv").read_bytes() == "image,digest,split\nÜbersicht.png,1,train\nb.png,2,test\n".encode()
+    assert (
+        tmp_path / "s.csv"
+    ).read_bytes() == "image,digest,split\nÜbersicht.png,1,train\nb.png,2,test\n".encode()
     assert read_splits(tmp_path / "s.csv") == {"1": "train", "2": "test"}
