@@ -1,7 +1,7 @@
 """Many short runs in one process, and one long run: memory, open files and threads must not grow.
 
 First, pretraining, fine-tuning and prediction on 24 tiny images are repeated in this process. Then one pretraining
-takes many steps: 20,000 take two cores more than eight hours with a ResNet-50 and a ViT-B/16. What the process holds
+takes many steps: 20,000 take over eight hours on two cores with a ResNet-50 and a ViT-B/16. What the process holds
 in the last fifth of each part is compared with the second fifth; the exit code is 1 where memory has grown by more
 than 5%, or files or threads by more than two. Linux only (it reads /proc).
 Usage: python benchmarks/soak.py [--runs 1000] [--steps 20000]
