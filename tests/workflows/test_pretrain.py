@@ -163,3 +163,18 @@ def test_grey_images_of_8_and_16_bit_train(tmp_path: Path, pretrained: Path, mod
     result = cass.pretrain(tmp_path, out=out, **{**tiny(pretrained), "in_chans": 1, "epochs": 1})
     mean = result.summary["branches"]["cnn"]["mean"]
     assert mean == pytest.approx([100 / 255] if mode == "L" else [2000 / 65535], rel=0.05)
+
+
+@pytest.mark.parametrize("write", ["write_splits", "write_json"])
+def test_a_run_that_is_stopped_between_its_first_files_still_tells_where_its_splits_came_from(
+    scans: Path, pretrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    def stop(*_: object) -> None:
+        raise OSError("stopped here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"cass.runs.pretrain_folder.{write}", stop)
+        with pytest.raises((OSError, CassError), match="stopped here"):
+            cass.pretrain(scans, out=tmp_path / "run", **tiny(pretrained))
+    cass.pretrain(scans, out=tmp_path / "run", resume=True, **tiny(pretrained))
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["splits_source"] == "made"

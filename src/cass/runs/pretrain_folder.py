@@ -91,5 +91,6 @@ def write_beginning(config: PretrainConfig, plan: Plan, resolved: dict[str, Any]
     """
     config.out.mkdir(parents=True, exist_ok=True)
     write_start(config.out, config)
-    write_splits(config.out / SPLITS_FILE, plan.manifest, plan.splits, plan.digests)
+    # The source first: a run that is resumed takes its splits from the file, and would call that their source.
     write_json(config.out / RESOLVED, resolved | {"splits_source": plan.source})
+    write_splits(config.out / SPLITS_FILE, plan.manifest, plan.splits, plan.digests)
