@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from cass.files import remove_partials, whole_file, whole_folder, write_bytes, write_json, write_text
+from cass.files import (
+    remove_partials,
+    whole_file,
+    whole_folder,
+    write_bytes,
+    write_json,
+    write_named,
+    write_text,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -151,6 +159,14 @@ def test_only_the_leftovers_of_the_named_file_are_removed(tmp_path: Path) -> Non
         (tmp_path / name).touch()
     remove_partials(tmp_path, name="a[1]")
     assert names(tmp_path) == [".b.partial-0", "a[1]"]
+
+
+def test_a_file_that_the_user_named_takes_the_place_of_its_leftovers(tmp_path: Path) -> None:
+    for name in (".a.csv.partial-0", ".b.csv.partial-0", "a.csv"):
+        (tmp_path / name).touch()
+    write_named(tmp_path / "a.csv", "new")
+    assert names(tmp_path) == [".b.csv.partial-0", "a.csv"]
+    assert (tmp_path / "a.csv").read_text() == "new"
 
 
 def test_leftovers_are_found_in_the_folders_inside_too(tmp_path: Path) -> None:

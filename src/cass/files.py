@@ -122,6 +122,17 @@ def write_text(path: Path, text: str, *, private: bool = False, keep: bool = Fal
         partial.write_text(text, encoding="utf-8")
 
 
+def write_named(path: Path, text: str) -> None:
+    """Write a text file that the user named; what a killed command left of it is removed first.
+
+    Args:
+        path: The file; its folder must exist.
+        text: What to write.
+    """
+    remove_partials(path.parent, name=path.name)
+    write_text(path, text)
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON that every parser reads: NaN and infinities become null.
 

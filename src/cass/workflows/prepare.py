@@ -26,7 +26,7 @@ from cass.data.prepare.multilabel import read_multilabel
 from cass.data.prepare.nifti import Slicing
 from cass.data.prepare.prepared import Prepared
 from cass.data.prepare.slides import Tiling
-from cass.files import write_text
+from cass.files import write_named
 from cass.reports.lines import unreadable_files
 from cass.reports.prepared_set import counts_table, next_step
 from cass.reports.tables import Cells
@@ -122,5 +122,5 @@ def _write_set(config: PrepareSetConfig, resolved: Path | None, read: Callable[[
     out = resolved or resolve_prepared_set(config)
     prepared = read()
     manifest = prepared.manifest
-    write_text(out, manifest_csv(manifest, folder=out.parent))
+    write_named(out, manifest_csv(manifest, folder=out.parent))
     return PreparedSet(out, prepared, manifest.label_columns)

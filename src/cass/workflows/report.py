@@ -12,7 +12,7 @@ import numpy as np
 from cass.config.report import ReportConfig
 from cass.evaluation.bootstrap import interval
 from cass.evaluation.classification import ClassificationReport, classification_report
-from cass.files import write_text
+from cass.files import write_named
 from cass.reports.model_card import read_interval
 from cass.reports.run_facts import OtherRun, RunFacts
 from cass.reports.run_page import compared, run_page
@@ -54,7 +54,7 @@ def run_report(config: ReportConfig, resolved: dict[str, Any] | None = None) -> 
     first, *others = (read_facts(run) for run in config.runs)
     beside = [_beside(first, other) for other in others]
     page, sentence = run_page(first, beside, pictures=config.images, audit=audit)
-    write_text(config.out, page)
+    write_named(config.out, page)
     return ReportResult(config.out, sentence, tuple(compared(first, other) for other in beside))
 
 

@@ -20,7 +20,7 @@ from cass.data.manifest.manifest import Manifest
 from cass.evaluation.joint import joint_embeddings
 from cass.evaluation.probabilities import probabilities
 from cass.evaluation.selection import Floats, doubt_of, select_images
-from cass.files import write_text
+from cass.files import write_named
 from cass.groups import group_codes
 from cass.listing import plain_path, plural
 from cass.models.backbones import Branch
@@ -77,7 +77,7 @@ def run_select(config: SelectConfig, resolved: ResolvedSelect | None = None) -> 
         seed=config.seed,
     )
     names = tuple(manifest.images[row] for row in rows[chosen])
-    write_text(config.out, _csv(manifest, names, None if doubt is None else doubt[chosen], config.out.parent))
+    write_named(config.out, _csv(manifest, names, None if doubt is None else doubt[chosen], config.out.parent))
     return SelectResult(config.out, names, doubt is not None, unreadable)
 
 

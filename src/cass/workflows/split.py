@@ -15,7 +15,7 @@ from cass.auditing.safe_splits import safe_splits
 from cass.config.split import SplitConfig
 from cass.data.manifest.csv_text import manifest_csv
 from cass.data.manifest.manifest import Manifest
-from cass.files import write_text
+from cass.files import write_named
 from cass.listing import warn_unreadable
 from cass.reports.lines import unreadable_files
 from cass.resolve.split import resolve_split
@@ -62,7 +62,7 @@ def run_split(config: SplitConfig, resolved: Manifest | None = None) -> SplitRes
     manifest, facts = manifest.subset(kept), take(facts, kept)
     splits = safe_splits(manifest, facts, seed=config.seed, ratios=config.ratios)
     made = replace(manifest, splits=splits)
-    write_text(config.out, manifest_csv(made, folder=config.out.parent))
+    write_named(config.out, manifest_csv(made, folder=config.out.parent))
     counted = Counter(splits.tolist())
     return SplitResult(config.out, {name: counted[name] for name in SPLITS}, unreadable)
 
