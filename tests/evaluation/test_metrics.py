@@ -97,3 +97,39 @@ def test_balanced_accuracy_is_not_micro_recall() -> None:
     weights = np.ones((1, 10))
     counted = count_metrics(predicted_labels(majority, task="multiclass"), targets, weights, task="multiclass")
     assert counted["accuracy"][0] == pytest.approx(0.9)
+
+
+def test_what_is_undefined_is_nan_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+    targets = np.eye(4, dtype=np.uint8)[[0, 0, 1, 1]]
+    predicted = np.eye(4, dtype=bool)[[0, 1, 1, 3]]
+    weights = np.array([[1.0, 1, 1, 1], [1, 1, 0, 0], [0, 0, 0, 0]])
+    found = count_metrics(predicted, targets, weights, task="multiclass")
+    # Class 2 neither occurs nor is predicted; class 3 is predicted without occurring.
+    np.testing.assert_array_equal(found["precision"][0], [1, 0.5, np.nan, 0])
+    np.testing.assert_array_equal(found["recall"][0], [0.5, 0.5, np.nan, np.nan])
+    np.testing.assert_allclose(found["f1"][0], [2 / 3, 0.5, np.nan, 0])
+    # Only the first two images: class 0 occurs once more than it is predicted.
+    np.testing.assert_array_equal(found["precision"][1], [1, 0, np.nan, np.nan])
+    np.testing.assert_array_equal(found["specificity"][1], [np.nan, 0.5, 1, 1])
+    for values in found.values():
+        assert np.isnan(values[2]).all()
+    never = count_metrics(
+        np.eye(2, dtype=bool)[[0, 0, 0]], np.eye(2, dtype=np.uint8)[[0, 0, 1]], np.ones((1, 3)), task="multiclass"
+    )
+    np.testing.assert_allclose(never["precision"][0], [2 / 3, 0])
+    scores = np.array([[0.9], [0.4], [0.4], [0.1]])
+    truth = np.array([[1], [0], [1], [0]], np.uint8)
+    ranked = ranking_metrics(
+        scores, truth, np.array([[1.0, 1, 1, 1], [1, 0, 1, 0], [0, 1, 0, 1], [0, 1, 1, 0], [0, 0, 0, 0]])
+    )
+    np.testing.assert_allclose(ranked["auroc"][:, 0], [0.875, np.nan, np.nan, 0.5, np.nan])
+    np.testing.assert_allclose(ranked["average_precision"][:, 0], [0.5 + 0.5 * 2 / 3, np.nan, np.nan, 0.5, np.nan])
+    assert not recwarn.list
+
+
+def test_a_probability_of_exactly_the_threshold_counts() -> None:
+    scores = np.array([[0.5, 0.2], [0.49, 0.3]])
+    assert predicted_labels(scores, task="multilabel").tolist() == [[True, False], [False, False]]
+    assert predicted_labels(scores, task="multilabel", thresholds=[1, 0]).tolist() == [[False, True]] * 2
+    targets = np.array([[1, 0], [0, 1]], np.uint8)
+    assert balanced_accuracy(scores, targets, task="multilabel") == pytest.approx((1.0 + 0.5) / 2)

@@ -101,3 +101,61 @@ def test_doubt_by_hand() -> None:
     certain = np.array([[1.0, 0.0]])
     for task in ("multiclass", "multilabel"):
         assert doubt_of({"cnn": certain}, task=task) == pytest.approx([0.0], abs=1e-9)
+
+
+def test_more_images_than_clusters_are_chosen_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cass.evaluation.selection.MOST_CLUSTERS", 3)
+    features, clusters = blobs([40, 30, 20])
+    chosen = choose(features, 90)
+    assert sorted(chosen) == list(range(90))
+    assert chosen.dtype == np.int64
+    assert clusters[chosen[:9]].tolist() == [0, 1, 2] * 3  # in turn
+    known = np.zeros(90, bool)
+    known[[1, 2, 45]] = True
+    after = choose(features, 6, known=known, free=~known)
+    assert clusters[after].tolist() == [2, 1, 2, 0, 1, 2]  # that with the fewest labels, of equal ones the largest
+
+
+def test_images_that_are_neither_free_nor_labelled_are_never_chosen() -> None:
+    features, _ = blobs([40, 30])
+    free = np.zeros(70, bool)
+    free[[3, 44]] = True
+    known = np.zeros(70, bool)
+    known[[5, 6]] = True
+    assert sorted(choose(features, 2, free=free, known=known)) == [3, 44]
+
+
+def test_small_clusters_come_after_larger_ones_even_without_a_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cass.evaluation.selection.MOST_CLUSTERS", 3)
+    features, clusters = blobs([20, 5, 4])
+    assert clusters[choose(features, 3)].tolist() == [0, 1, 2]
+    known = np.zeros(29, bool)
+    known[[1, 21]] = True
+    assert clusters[choose(features, 2, known=known, free=~known)].tolist() == [2, 0]
+
+
+def test_patients_with_fewer_chosen_images_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cass.evaluation.selection.MOST_CLUSTERS", 1)
+    features, _ = blobs([12])
+    codes = np.repeat(np.arange(3), 4)
+    chosen = choose(features, 9, codes=codes)
+    assert [sorted(codes[chosen[start : start + 3]]) for start in (0, 3, 6)] == [[0, 1, 2]] * 3
+    known = np.zeros(12, bool)
+    known[:2] = True  # two labels of the first patient
+    assert sorted(codes[choose(features, 4, codes=codes, known=known, free=~known)]) == [1, 1, 2, 2]
+
+
+def test_the_most_typical_image_has_the_nearest_twenty_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cass.evaluation.selection.MOST_CLUSTERS", 1)
+    features = np.random.default_rng(4).normal(size=(60, 3))
+    gaps = np.sort(np.linalg.norm(features[:, None] - features[None], axis=2), axis=1)
+    typical = gaps[:, 1:21].mean(axis=1).argsort()
+    assert choose(features, 60).tolist() == typical.tolist()
+    doubt = np.random.default_rng(5).random(60)
+    ranks = (typical.argsort() + (-doubt).argsort().argsort()) / 2
+    assert choose(features, 60, doubt=doubt).tolist() == np.argsort(ranks, kind="stable").tolist()
+
+
+def test_large_sets_are_clustered_in_small_batches() -> None:
+    features, clusters = blobs([6000, 4500])
+    assert clusters[choose(features, 2)].tolist() == [0, 1]
