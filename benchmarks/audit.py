@@ -23,7 +23,7 @@ SIDE = 256
 CLASSES = ("a", "b", "c", "d")
 
 
-def draw(folder: Path, count: int) -> Path:
+def draw(folder: Path, count: int, *, side: int = SIDE) -> Path:
     """Draw images of smooth noise, ten per patient, and list them in a CSV."""
     (folder / "images").mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
@@ -33,7 +33,7 @@ def draw(folder: Path, count: int) -> Path:
         for number in range(count):
             name = f"images/{number:06d}.jpg"
             coarse = Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8))
-            coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(folder / name, quality=90)
+            coarse.resize((side, side), Image.Resampling.BICUBIC).save(folder / name, quality=90)
             writer.writerow([name, CLASSES[int(rng.integers(4))], f"patient {number // 10}"])
     return folder / "labels.csv"
 
