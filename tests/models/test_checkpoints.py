@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import timm
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from cass.errors import ModelError
@@ -45,3 +47,27 @@ def test_foreign_and_damaged_files_are_refused(tmp_path: Path) -> None:
     for path in (foreign, damaged, tmp_path / "missing.safetensors"):
         with pytest.raises(ModelError, match=path.name):
             load_branch(path)
+
+
+@pytest.mark.parametrize("damage", ["tensor", "shape", "key", "value", "header"])
+def test_a_branch_that_lacks_something_is_refused_in_one_line(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "branch.safetensors"
+    save_branch(build_branch(BackboneSpec("test_vit", image_size=32), seed=0), path)
+    with safe_open(path, framework="pt") as file:
+        header = json.loads(file.metadata()["cass"])
+    state = load_file(path)
+    if damage == "tensor":
+        del state["blocks.0.attn.proj.weight"]
+    elif damage == "shape":
+        state["blocks.0.attn.proj.weight"] = torch.zeros(2)
+    elif damage == "key":
+        del header["mean"]
+    elif damage == "value":
+        header["mean"] = [0.5]
+    else:
+        header = [header]
+    save_file(state, path, metadata={"cass": json.dumps(header)})
+    with pytest.raises(ModelError, match=r"branch\.safetensors is (damaged \(|not a branch)") as caught:
+        load_branch(path)
+    assert len(str(caught.value)) < 600
+    assert "\n" not in str(caught.value)

@@ -80,6 +80,8 @@ class Branch(nn.Module):
 
     def set_normalization(self, mean: Sequence[float], std: Sequence[float]) -> None:
         """Set the channel means and standard deviations of the input in [0, 1], C numbers each."""
+        if not len(mean) == len(std) == self.spec.in_chans:
+            raise ValueError(f"{len(mean)} means and {len(std)} deviations for {self.spec.in_chans} channels")
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1), persistent=False)
 

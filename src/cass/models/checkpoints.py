@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from textwrap import shorten
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -72,10 +74,19 @@ def load_branch(path: Path) -> Branch:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read ({error})", "Run the step that writes it again.") from None
-    if header.get("format") != FORMAT:
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ModelError(
             f"{path} is not a branch saved by cass", "Pass a run folder of cass pretrain or finetune."
         )
+    try:
+        return _rebuilt(header, state)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = shorten(f"{type(error).__name__}: {error}", 200)
+        raise ModelError(f"{path} is damaged ({reason})", "Run the step that writes it again.") from None
+
+
+def _rebuilt(header: dict[str, Any], state: dict[str, Tensor]) -> Branch:
+    """Build the branch that a header describes, with its weights."""
     spec = BackboneSpec(
         name=header["name"],
         image_size=header["image_size"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,13 @@ import torch
 
 from cass.data.formats.read import image_kind, read_image
 from cass.data.formats.tiff import tiff_pictures
+from cass.data.formats.unreadable import UnreadableImage
 from cass.data.manifest.manifest import load_manifest
 from cass.data.store.dataset import to_images
 from cass.data.store.store import decode_images
 from cass.errors import DataError
 
+FUZZED = Path(__file__).parents[2] / "fixtures" / "fuzzed"
 RNG = np.random.default_rng(0)
 STACK = RNG.integers(0, 65536, (5, 6, 9), dtype=np.uint16)
 
@@ -101,3 +104,20 @@ def test_more_than_256_levels_reach_the_network(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) * 16)
     store = decode_images([tmp_path / "a.tif"], names=["a"], image_size=64, in_chans=1)
     assert len(torch.unique(to_images(torch.from_numpy(store.pixels([0]))))) > 4000
+
+
+@pytest.mark.parametrize("path", sorted(FUZZED.glob("*.tif")), ids=lambda path: path.stem)
+def test_a_tiny_file_that_claims_hundreds_of_megabytes_is_not_decoded(path: Path) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnreadableImage, match=r"claims \d+ x \d+ pixels of \d+ samples in \d+ bytes"):
+            read_image(path)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_small_picture_of_many_channels_is_decoded(tmp_path: Path) -> None:
+    pixels = RNG.integers(0, 256, (40, 30, 47), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "many.tif", pixels, photometric="minisblack", planarconfig="contig")
+    assert np.array_equal(read_image(tmp_path / "many.tif"), pixels)

@@ -66,7 +66,7 @@ def read_tiff(path: Path, picture: int = 0) -> NDArray[Any]:
         UnreadableImage: It has no such picture, or is of a kind that cass does not read. Of a damaged file
             whatever tifffile raises.
     """
-    from tifffile import TiffFile
+    from tifffile import PHOTOMETRIC, TiffFile
 
     with TiffFile(path) as file:
         first: Any = file.pages[0]
@@ -80,6 +80,10 @@ def read_tiff(path: Path, picture: int = 0) -> NDArray[Any]:
                 )
             pages = pictures[picture]
         first = pages[0].keyframe  # a frame without tags of its own shares those of an earlier page
+        samples = len(pages) * first.samplesperpixel * first.imagedepth
+        check_size(path, first.imagewidth, first.imagelength, packed=path.stat().st_size, samples=samples)
+        if first.photometric in (PHOTOMETRIC.CIELAB, PHOTOMETRIC.ICCLAB, PHOTOMETRIC.ITULAB):
+            raise UnreadableImage(path, "its colours are CIE Lab", "Save it as RGB.")
         return _interpreted(path, first, [page.asarray() for page in pages])
 
 
@@ -139,8 +143,6 @@ def _interpreted(path: Path, page: Any, planes: list[NDArray[Any]]) -> NDArray[A
     elif photometric == PHOTOMETRIC.SEPARATED and pixels.shape[2] == 4:
         ink, black = pixels[..., :3].astype(np.uint64), pixels[..., 3:].astype(np.uint64)
         pixels = ((top - ink) * (top - black) // top).astype(pixels.dtype)
-    elif photometric in (PHOTOMETRIC.CIELAB, PHOTOMETRIC.ICCLAB, PHOTOMETRIC.ITULAB):
-        raise UnreadableImage(path, "its colours are CIE Lab", "Save it as RGB.")
     return upright(pixels, orientation)
 
 

@@ -47,7 +47,7 @@ class UnreadableImage(DataError):
         super().__init__(f"Cannot read the image {path} ({self.reason})", fix)
 
 
-def check_size(path: Path, width: int, height: int, *, packed: int) -> None:
+def check_size(path: Path, width: int, height: int, *, packed: int, samples: int = 4) -> None:
     """Refuse a picture of impossible size before it is decoded.
 
     Args:
@@ -55,18 +55,20 @@ def check_size(path: Path, width: int, height: int, *, packed: int) -> None:
         width: Pixels across, as its header says.
         height: Pixels down.
         packed: Bytes of the file.
+        samples: Samples of a pixel; more than four count as further pixels.
 
     Raises:
         UnreadableImage: It has no pixels, more than 500 million, or far more than its file can hold.
     """
     if width < 1 or height < 1:
         raise UnreadableImage(path, "it has no pixels")
-    pixels = width * height
+    pixels = width * height * max(1, samples // 4)
+    claim = f"{width} x {height} pixels" + (f" of {samples} samples" if samples > 4 else "")
     if pixels > MOST_PIXELS:
         raise UnreadableImage(
             path,
-            f"its header claims {width} x {height} pixels",
+            f"its header claims {claim}",
             "Cut a slide into tiles with cass prepare slides; replace a damaged file.",
         )
     if pixels > BOMB_PIXELS and pixels > BOMB_RATIO * packed:
-        raise UnreadableImage(path, f"its header claims {width} x {height} pixels in {packed:,} bytes")
+        raise UnreadableImage(path, f"its header claims {claim} in {packed:,} bytes")
