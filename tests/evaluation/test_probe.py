@@ -10,9 +10,19 @@ from hypothesis import strategies as st
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss as sklearn_log_loss
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from cass.evaluation.logistic import UNSEEN_LOGIT, log_loss
-from cass.evaluation.probe import FOLD_PENALTIES, PENALTIES, Probe, Split, fit_probe, same_priors, scalings
+from cass.evaluation.probe import (
+    FOLD_PENALTIES,
+    PENALTIES,
+    Probe,
+    Split,
+    fit_probe,
+    probe_folds,
+    same_priors,
+    scalings,
+)
 
 
 def blobs(count: int, *, width: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -260,3 +270,56 @@ def test_folds_that_hold_classes_out_unevenly_are_calibrated() -> None:
     adapted = same_priors(np.ones(2), y, split, task="multiclass")
     counts = adapted * y[split.seen].sum(axis=0)
     assert counts[0] == pytest.approx(counts[1])
+
+
+def test_class_weights_of_a_fold_by_hand() -> None:
+    labels = np.eye(3, dtype=np.uint8)[[0, 0, 0, 0, 1, 1, 2, 2]]
+    split = Split(np.array([0, 1, 4]), np.array([2, 3, 5, 6, 7]))
+    weights = np.array([1.0, 2.0, 3.0])
+    # Whole: 1/2, 1/4, 1/4; seen: 2/3, 1/3, 0. A class that is not seen keeps its weight.
+    assert same_priors(weights, labels, split, task="multiclass") == pytest.approx([0.75, 1.5, 3.0])
+    several = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0], [0, 0, 1]], np.uint8)
+    found = same_priors(weights, several, Split(np.array([0, 2]), np.array([1, 3])), task="multilabel")
+    # Odds: whole 1, 1/3, 1/3; seen 1, 1, 0.
+    assert found == pytest.approx([1.0, 2 / 3, 3.0])
+    always = np.array([[1], [1], [0], [1]], np.uint8)
+    found = same_priors(np.ones(1), always, Split(np.array([0, 1]), np.array([2, 3])), task="multilabel")
+    assert found == pytest.approx([3 / 4])  # odds of 3 against odds that are bounded by the number of images: 4
+
+
+def test_folds_divide_no_group_and_are_the_same_each_time() -> None:
+    rng = np.random.default_rng(0)
+    labels, codes = np.eye(2, dtype=np.uint8)[rng.integers(0, 2, 40)], np.arange(40) // 2
+    for task in ("multiclass", "multilabel"):
+        first, second = (probe_folds(labels, codes, task=task) for _ in range(2))
+        assert len(first) == 5
+        for one, two in zip(first, second, strict=True):
+            assert one.held.tolist() == two.held.tolist()
+            assert not set(codes[one.seen]) & set(codes[one.held])
+        assert sorted(np.concatenate([split.held for split in first])) == list(range(40))
+    plain = GroupKFold(5, shuffle=True, random_state=0).split(labels, groups=codes)
+    assert [split.held.tolist() for split in probe_folds(labels, codes, task="multilabel")] == [
+        held.tolist() for _, held in plain
+    ]
+    strata = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(labels, labels.argmax(1), groups=codes)
+    assert [split.held.tolist() for split in probe_folds(labels, codes, task="multiclass")] == [
+        held.tolist() for _, held in strata
+    ]
+
+
+def test_few_images_of_every_class_are_divided_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+    labels = np.eye(3, dtype=np.uint8)[[0, 0, 0, 1, 2]]
+    assert len(probe_folds(labels, np.arange(5), task="multiclass")) == 3
+    assert not recwarn.list
+
+
+def test_a_feature_without_spread_is_left_out() -> None:
+    values = np.array([[1.0, 5.0, 3.0], [3.0, 5.0, 7.0]])
+    isotropic, standardised = scalings(values)
+    assert (isotropic.name, standardised.name) == ("isotropic", "standardised")
+    assert isotropic.centre.tolist() == [2, 5, 5]
+    assert isotropic.scale == pytest.approx([np.sqrt(2.5), np.inf, np.sqrt(2.5)])
+    assert standardised.scale.tolist() == [1, np.inf, 2]
+    assert isotropic.apply([[2.0, 9.0, 5.0]]).tolist() == [[0, 0, 0]]  # type: ignore[arg-type]
+    none, _ = scalings(np.ones((3, 2)))
+    assert np.isinf(none.scale).all()

@@ -6,8 +6,8 @@ import pytest
 from torch import Tensor
 
 from cass.errors import ConfigError
-from cass.methods.base import Method, MethodConfig, MethodRegistry, branch_names, build_method
-from cass.models.backbones import Branch
+from cass.methods.base import METHODS, Method, MethodConfig, MethodRegistry, branch_names, build_method
+from cass.models.backbones import BackboneSpec, Branch, build_branch
 from cass.types import StepOutput, Views
 
 
@@ -60,3 +60,19 @@ def test_branches_and_settings_are_checked() -> None:
         branch_names(Plain, "plain", "cnn")
     with pytest.raises(ConfigError, match="width"):
         build_method(Plain, {"width": 3}, {})
+
+
+def test_the_registry_knows_names_and_objectives() -> None:
+    assert "simclr" in METHODS
+    assert "nothing" not in METHODS
+    assert METHODS.find("simclr") is METHODS["simclr"]
+    assert METHODS.find("cass", "joint") is METHODS["cass"]
+    for name in ("simclr", "cass"):
+        with pytest.raises(ConfigError, match=rf"--method {name} has no --objective 'nothing'"):
+            METHODS.find(name, "nothing")
+
+
+def test_a_method_has_nothing_to_say_of_its_start_unless_it_does() -> None:
+    branch = build_branch(BackboneSpec("test_vit", image_size=32), seed=0)
+    built = build_method(METHODS["simclr"], {}, {"transformer": branch})
+    assert built.start_note() == ""

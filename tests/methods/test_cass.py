@@ -125,3 +125,17 @@ def test_an_objective_belongs_to_cass_alone() -> None:
     with pytest.raises(ConfigError, match=r"Use --objective .*\bjoint\b"):
         METHODS.find("cass", "cosin")
     assert METHODS.find("cass") is METHODS.find("cass", "joint") is CASS
+
+
+def test_the_loss_of_each_branch_is_logged() -> None:
+    joint = method().eval()
+    assert joint.targets.shape == (0, 8)
+    images = torch.rand(6, 3, 32, 32)
+    with torch.no_grad():
+        joint.begin(
+            {name: branch.embed(images) for name, branch in joint.branches().items()},
+            lambda: gradient_histograms(images),
+        )
+        out = joint([images], torch.arange(6))
+    assert set(out.logs) == {"cnn_loss", "transformer_loss"}
+    assert float(out.loss) == pytest.approx(sum(float(value) for value in out.logs.values()) / 2)

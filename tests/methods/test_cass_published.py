@@ -74,3 +74,20 @@ def test_both_branches_see_the_same_view() -> None:
         method.cnn_head(pair["cnn"].embed(view)), method.transformer_head(pair["transformer"].embed(view))
     )
     torch.testing.assert_close(method([view], torch.arange(3)).loss, expected)
+
+
+def test_the_norms_of_both_outputs_are_logged() -> None:
+    pair = {"cnn": branch("test_resnet"), "transformer": branch("test_vit")}
+    method = build_method(METHODS.find("cass", "cosine"), {"width": 12}, pair).eval()
+    assert method.compares == "fresh heads"
+    images = torch.rand(4, 3, 32, 32)
+    with torch.no_grad():
+        out = method([images], torch.arange(4))
+        norms = {
+            f"{name}_norm": float(head(network.embed(images)).norm(dim=1).mean())
+            for name, (network, head) in method.trained().items()
+        }
+    assert {name: float(value) for name, value in out.logs.items()} == pytest.approx(norms)
+    assert list(method.trained()) == ["cnn", "transformer"]
+    same = {"cnn": branch("test_resnet", classes=10), "transformer": branch("test_vit", classes=10)}
+    assert build_method(METHODS.find("cass", "cosine"), {}, same).compares == "the classifiers of the weights"

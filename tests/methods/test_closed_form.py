@@ -104,3 +104,12 @@ def test_blocks_of_rows_give_what_one_block_gives(monkeypatch: pytest.MonkeyPatc
     again = closed_form_head(parts[0], targets)
     torch.testing.assert_close(again[0], weight)
     torch.testing.assert_close(again[1], bias)
+
+
+def test_the_largest_part_of_an_axis_is_positive_and_empty_axes_are_zero() -> None:
+    part = torch.zeros(6, 3, dtype=torch.float64)
+    part[:, 0], part[:, 1] = torch.tensor([1.0, -1, 1, -1, 1, -1]), 0.2 * torch.tensor([1.0, 1, -1, -1, 0, 0])
+    targets = joint_targets([part], width=4, power=1.0)
+    assert (targets[::2, 0] > 0).all()
+    assert (targets[1::2, 0] < 0).all()
+    assert not targets[:, 2:].any()
