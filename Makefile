@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test campaign lint reference docs lock bench package supply check clean
+.PHONY: help setup demo test campaign mutants lint reference docs lock bench package supply check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -20,11 +20,21 @@ demo: $(INSTALLED) ## the whole job on generated images, into runs/demo
 test: $(INSTALLED) ## run the fast tests, offline and on the CPU
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow and not gpu and not network"
 
-campaign: $(INSTALLED) ## the long checks: 50 kills of each command, slow tests, every documented command; hours
+campaign: $(INSTALLED) ## the long checks: kills, fuzzing, soak, scale, slow tests, every documented command; hours
 	CASS_KILLS=50 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s tests/faults
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "slow and not gpu and not network" --ignore tests/faults
+	$(PIP) install -q --target build/atheris atheris
+	for target in manifest config checkpoint jpeg png bmp tiff tiff-lzw dicom; do \
+	PYTHONPATH=build/atheris:src $(BIN)/python tests/fuzz/fuzz.py $$target --seconds 600 || exit 1; done
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/soak.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scale.py
 	for set in ../shared/data/*/; do \
 	$(BIN)/python docs/walk.py "$$set" --images 300 --out "runs/walk/$$(basename "$$set")" || exit 1; done
+
+mutants: $(INSTALLED) ## change methods, evaluation and splits a little, 5,000 times, and see whether tests notice; hours
+	$(PIP) install -q --target build/mutmut mutmut
+	PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 PYTHONPATH=build/mutmut:src $(BIN)/python -m mutmut run
+	PYTHONPATH=build/mutmut:src $(BIN)/python -m mutmut export-cicd-stats && cat mutants/mutmut-cicd-stats.json
 
 lint: $(INSTALLED) ## check format, style, types and layers
 	$(BIN)/ruff format --no-cache --check .
@@ -63,7 +73,7 @@ supply: $(INSTALLED) ## list all packages in sbom.json (CycloneDX), and look up 
 check: lint test ## lint and test
 
 clean: ## remove caches and built documentation; .venv and runs stay
-	rm -rf site build dist sbom.json .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf site build dist mutants sbom.json .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
