@@ -1,10 +1,9 @@
-"""Time and memory of audit, cache, pretraining and embedding as the set grows, and an estimate for a million.
+"""Time and memory of audit, cache, pretraining and embedding as the set grows.
 
 Draws different images of 64 px in three sizes of set, each twice the one before, and runs the commands on them
-with two tiny networks, each command in its own process. The difference between the two larger sets gives
-seconds and memory of each further image, and with them an estimate for a million. Then the targets and heads of
-cass are computed for a million embeddings of two networks, 256 dimensions each. Peak memory is the operating
-system's, with the mapped pages of the cache, which it can take back. Linux only.
+with two tiny networks, each command in its own process. Then the targets and heads of cass are computed for a
+million embeddings of two networks, 256 dimensions each. Peak memory is the operating system's, with the mapped
+pages of the cache, which it can take back. Linux only.
 Usage: python benchmarks/scale.py [--images 20000] [--start 1000000] [--folder DIR]
 """
 
@@ -25,7 +24,6 @@ from audit import draw
 from cass.methods.closed_form import closed_form_head, joint_targets
 
 SIDE = 64
-MILLION = 1_000_000
 WIDTH = 256
 TINY = (
     *(
@@ -81,20 +79,14 @@ def commands(folder: Path, count: int) -> dict[str, tuple[float, float]]:
 
 
 def growth(sizes: list[int], found: list[dict[str, tuple[float, float]]]) -> None:
-    """Print what each size took and what a million images would take."""
-    print("| command | " + " | ".join(f"{size:,}" for size in sizes) + " | a million (estimate) |")
+    """Print what each size took, and what the last doubling added."""
+    print("| command | " + " | ".join(f"{size:,}" for size in sizes) + " | last doubling |")
     print("| --- |" + " --- |" * (len(sizes) + 1))
     for name in found[0]:
         (seconds, memory), (more_seconds, more_memory) = found[-2][name], found[-1][name]
-        images = sizes[-1] - sizes[-2]
-        per_image = (more_seconds - seconds) / images
-        mebibytes = (more_memory - memory) / images
-        left = MILLION - sizes[-1]
         cells = [f"{taken:.0f} s, {held:.0f} MiB" for taken, held in (each[name] for each in found)]
-        estimate = (
-            f"{(more_seconds + per_image * left) / 60:.0f} min, {(more_memory + mebibytes * left) / 1024:.1f} GiB"
-        )
-        print(f"| {name} | " + " | ".join(cells) + f" | {estimate} |", flush=True)
+        added = f"time × {more_seconds / seconds:.1f}, {more_memory - memory:+.0f} MiB"
+        print(f"| {name} | " + " | ".join(cells) + f" | {added} |", flush=True)
 
 
 def start(images: int) -> None:
@@ -118,7 +110,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=20_000, help="images of the largest set")
-    parser.add_argument("--start", type=int, default=MILLION, help="images whose targets are computed")
+    parser.add_argument("--start", type=int, default=1_000_000, help="images whose targets are computed")
     parser.add_argument("--folder", type=Path, default=None)
     given = parser.parse_args()
     if given.folder is not None:
