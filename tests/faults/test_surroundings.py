@@ -223,3 +223,21 @@ def test_a_stopped_job_keeps_its_last_epoch(scans_of_faults: Path, tmp_path: Pat
     printed = (tmp_path / "printed.txt").read_text()
     assert "Traceback" not in printed
     assert (tmp_path / "run/checkpoints/last.ckpt").is_file()
+
+
+def test_a_killed_process_that_loads_images_is_one_line(scans_of_faults: Path, tmp_path: Path) -> None:
+    """The operating system kills one where memory runs out."""
+    labels = str(scans_of_faults / "scans/labels.csv")
+    words = ("pretrain", labels, "--out", "run", *SMALL, "--epochs", "400", "--num-workers", "2")
+    process = start(words, tmp_path, scans_of_faults / "cache")
+    while not (tmp_path / "run/checkpoints/last.ckpt").is_file():
+        assert process.is_alive(), (tmp_path / "printed.txt").read_text()
+        time.sleep(0.05)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[-1]), signal.SIGKILL)
+    process.join(120)
+    printed = (tmp_path / "printed.txt").read_text()
+    assert process.exitcode == 2, printed
+    assert "Traceback" not in printed
+    assert "A process that loads images ended unexpectedly" in printed.splitlines()[-1]
+    assert "--resume" in printed.splitlines()[-1]

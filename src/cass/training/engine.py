@@ -146,4 +146,6 @@ def _plain_errors(*, several: bool) -> Iterator[None]:
         text = str(error).lower()
         if several and any(word in text for word in ("gloo", "nccl", "connection", "peer", "tcpstore")):
             raise CassError("Another process of this run ended unexpectedly", _GO_ON) from None
+        if "dataloader worker" in text:
+            raise CassError("A process that loads images ended unexpectedly", _GO_ON) from None
         raise

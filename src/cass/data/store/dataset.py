@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
@@ -213,7 +215,16 @@ def train_loader(
         num_workers=num_workers,
         pin_memory=pin_memory,
         persistent_workers=num_workers > 0,
+        worker_init_fn=_silence,
     )
+
+
+def _silence(worker: int) -> None:
+    """Keep a worker from printing: what goes wrong with a batch reaches the main process, which says it.
+
+    Where one worker is killed, the others end with errors of their own, which tell nothing.
+    """
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - open for the life of the process
 
 
 def in_order(dataset: StoredImages, *, batch_size: int) -> DataLoader[Batch]:
