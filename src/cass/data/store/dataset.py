@@ -215,11 +215,11 @@ def train_loader(
         num_workers=num_workers,
         pin_memory=pin_memory,
         persistent_workers=num_workers > 0,
-        worker_init_fn=_silence,
+        worker_init_fn=_mute_worker,
     )
 
 
-def _silence(worker: int) -> None:
+def _mute_worker(worker: int) -> None:
     """Keep a worker from printing: what goes wrong with a batch reaches the main process, which says it.
 
     Where one worker is killed, the others end with errors of their own, which tell nothing.
