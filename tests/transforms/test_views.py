@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
@@ -182,3 +184,28 @@ def test_random_numbers_are_uniform_and_independent() -> None:
     assert abs(neighbours) < 0.03
     assert (uniform_numbers(6, range(20_000), 6) != numbers).mean() == 1.0
     assert math.isclose(uniform_numbers(5, [7], 3)[0, 2], numbers[7, 2])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from(sorted(RECIPES)),
+    st.integers(16, 40),
+    st.sampled_from([1, 3, 5]),
+    st.integers(1, 5),
+    st.integers(0, 2**31),
+    st.sampled_from(["noise", "black", "white"]),
+)
+def test_views_of_any_image_are_images_that_do_not_depend_on_their_neighbours(
+    name: str, side: int, channels: int, count: int, seed: int, kind: str
+) -> None:
+    images = noise(count, channels=channels, side=side)
+    images = images if kind == "noise" else torch.full_like(images, float(kind == "white"))
+    make = build_views(RECIPES[name], tile=8)
+    together = make(images, seed, range(count))
+    alone = make(images[-1:], seed, [count - 1])
+    for view, own in zip(together, alone, strict=True):
+        assert view.shape[:2] == (count, channels)
+        assert torch.isfinite(view).all()
+        assert view.min() >= 0
+        assert view.max() <= 1
+        torch.testing.assert_close(view[-1], own[0], rtol=0, atol=1e-5)
