@@ -206,6 +206,6 @@ def test_views_of_any_image_are_images_that_do_not_depend_on_their_neighbours(
     for view, own in zip(together, alone, strict=True):
         assert view.shape[:2] == (count, channels)
         assert torch.isfinite(view).all()
-        assert view.min() >= 0
-        assert view.max() <= 1
+        assert view.min() >= -1e-6  # interpolation rounds
+        assert view.max() <= 1 + 1e-6
         torch.testing.assert_close(view[-1], own[0], rtol=0, atol=1e-5)
