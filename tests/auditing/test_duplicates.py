@@ -57,7 +57,7 @@ def test_two_images_are_enough_for_a_pair(tmp_path: Path) -> None:
 
 
 def test_similar_to_every_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cass.auditing.duplicates.EMBEDDING_BLOCK", 7)
+    monkeypatch.setattr("cass.auditing.duplicates.PAIRS", 2)
     rng = np.random.default_rng(0)
     first, second = rng.normal(size=(40, 8)), rng.normal(size=(40, 5))
     for a, b in ((3, 30), (30, 31)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from safetensors.torch import save_file
 from cass.cli import main
 from cass.evaluation.collapse import CollapseVerdict
 from cass.methods.cass import CASS
+from cass.training.gradients import FIRST_STEPS
+from cass.training.losses import classification_loss
 from cass.training.watch import CollapseWatch
-from cass.types import StepOutput
+from cass.types import StepOutput, Views
 from conftest import TINY
 
 SMALL = [
@@ -97,6 +100,38 @@ def test_no_validation_split_and_a_last_batch_of_one(
     assert "too-few-images" in codes(run)
     assert say("finetune", run, "--labels", labels, "--out", tuned, "--epochs", "1", "--device", "cpu") == 0
     assert "not-calibrated" in codes(tuned)
+
+
+@pytest.mark.parametrize("verb", ["pretrain", "finetune"])
+def test_exploding_gradients_are_said_and_kept(
+    verb: str,
+    scans: Path,
+    pretrained: Path,
+    tmp_path: Path,
+    say: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps = count()
+    forward = CASS.forward
+
+    def times(loss: torch.Tensor) -> torch.Tensor:
+        return loss * (1e4 if next(steps) == FIRST_STEPS + 2 else 1)
+
+    def exploding(self: CASS, views: Views, positions: torch.Tensor) -> StepOutput:
+        return StepOutput(times(forward(self, views, positions).loss))
+
+    monkeypatch.setattr(CASS, "forward", exploding)
+    monkeypatch.setattr(
+        "cass.training.finetune_module.classification_loss",
+        lambda *given, **named: times(classification_loss(*given, **named)),
+    )
+    words: list[Any] = ["pretrain", scans, *SMALL, "--epochs", 4, "--batch-size", 4]
+    if verb == "finetune":
+        words = ["finetune", pretrained, "--labels", scans, "--epochs", 4, "--device", "cpu", "--branch", "cnn"]
+    assert say(*words, "--out", tmp_path / "run") == 0
+    assert codes(tmp_path / "run").count("exploding-gradients") == 1
+    assert capsys.readouterr().err.count("The gradients grew to") == 1
 
 
 @pytest.mark.parametrize("verb", ["pretrain", "finetune"])

@@ -6,11 +6,14 @@ variation is whitened, so that a shape that all images share (a disc, a head, a 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cass.auditing.neighbours import Index
 
 SIDE = 16
 """Width and height of the pictures that are compared."""
@@ -19,10 +22,11 @@ AXES = 128
 COSINE = 0.75
 """Least cosine similarity of a candidate pair."""
 NEAREST = 16
-"""Most candidates per image and crop."""
+"""Most candidates per crop of an image."""
 SHRINKAGE = 16
 """Images that count against the mean image: of a set of few, less of it is taken away."""
-BLOCK = 512
+BLOCK = 4096
+"""Thumbnails that are cut and averaged at once."""
 
 Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -74,32 +78,16 @@ def candidate_pairs(thumbnails: NDArray[np.uint8]) -> Candidates:
     count = len(thumbnails)
     if count < 2:
         return Candidates(*np.empty((3, 0), dtype=np.int64))
-    centre, axes = _whitening(_reduced(thumbnails, WHOLE))
-    whole = _directions(_reduced(thumbnails, WHOLE), centre, axes)
-    found = []
-    for number, box in enumerate(CROPS):
-        part = _directions(_reduced(thumbnails, box), centre, axes)
-        for start in range(0, count, BLOCK):
-            found.append(_nearest(whole, part, start, number))
-    similarity, original, copy, crop = (np.concatenate(column) for column in zip(*found, strict=True))
+    centre, axes = _whitening(thumbnails)
+    index = Index(_directions(thumbnails, WHOLE, centre, axes))
+    found = [index.near(_directions(thumbnails, box, centre, axes), least=COSINE, most=NEAREST) for box in CROPS]
+    crop = np.repeat(np.arange(len(CROPS)), [len(part.query) for part in found])
+    similarity, original, copy = (np.concatenate(column) for column in zip(*found, strict=True))
     order = np.argsort(-similarity, kind="stable")
     original, copy, crop = original[order], copy[order], crop[order]
     keys = np.minimum(original, copy) * count + np.maximum(original, copy)
     first = np.sort(np.unique(keys, return_index=True)[1])
     return Candidates(original[first], copy[first], crop[first])
-
-
-def _nearest(whole: Singles, part: Singles, start: int, number: int) -> tuple[Singles, Ints, Ints, Ints]:
-    """Compare a block of whole images with one crop of all images, and keep the nearest of each."""
-    similar = whole[start : start + BLOCK] @ part.T
-    own = np.arange(len(similar))
-    similar[own, own + start] = -1
-    near = similar >= COSINE
-    many = np.flatnonzero(near.sum(axis=1) > NEAREST)
-    if len(many):
-        near[many] &= similar[many] >= np.partition(similar[many], -NEAREST, axis=1)[:, -NEAREST, None]
-    copy, original = np.nonzero(near)
-    return similar[copy, original], original, copy + start, np.full(len(copy), number)
 
 
 def _reduced(thumbnails: NDArray[np.uint8], box: Box) -> Singles:
@@ -123,12 +111,16 @@ def _weights(low: float, high: float, side: int) -> Singles:
     return weights
 
 
-def _whitening(pictures: Singles) -> tuple[Singles, Singles]:
+def _whitening(thumbnails: NDArray[np.uint8]) -> tuple[Singles, Singles]:
     """Return the mean picture (SIDE²,) and the map (SIDE², A) to whitened axes."""
-    count = len(pictures)
-    centre: Singles = pictures.mean(axis=0) * np.float32(count / (count + SHRINKAGE))
-    rest = (pictures - centre).astype(np.float64)
-    variances, directions = np.linalg.eigh(rest.T @ rest / count)  # ascending
+    count = len(thumbnails)
+    total = sum(pictures.sum(axis=0, dtype=np.float64) for pictures in _blocks(thumbnails, WHOLE))
+    centre = (total / (count + SHRINKAGE)).astype(np.float32)
+    products = np.zeros((SIDE**2, SIDE**2))
+    for pictures in _blocks(thumbnails, WHOLE):
+        rest = (pictures - centre).astype(np.float64)
+        products += rest.T @ rest
+    variances, directions = np.linalg.eigh(products / count)  # ascending
     kept = min(AXES, max(1, count // 2))
     variances, directions = variances[-kept:], directions[:, -kept:]
     spread = np.sqrt(np.maximum(variances, 1e-6 * variances[-1] + 1e-12))
@@ -136,7 +128,16 @@ def _whitening(pictures: Singles) -> tuple[Singles, Singles]:
     return centre, whitening
 
 
-def _directions(pictures: Singles, centre: Singles, axes: Singles) -> Singles:
-    whitened = (pictures - centre) @ axes
-    lengths = np.linalg.norm(whitened, axis=1, keepdims=True)
-    return np.asarray(whitened / np.maximum(lengths, 1e-12), dtype=np.float32)
+def _directions(thumbnails: NDArray[np.uint8], box: Box, centre: Singles, axes: Singles) -> Singles:
+    """Return (N, A) unit vectors of a part of every thumbnail."""
+    found = np.empty((len(thumbnails), axes.shape[1]), dtype=np.float32)
+    for number, pictures in enumerate(_blocks(thumbnails, box)):
+        whitened = (pictures - centre) @ axes
+        lengths = np.linalg.norm(whitened, axis=1, keepdims=True)
+        found[number * BLOCK : number * BLOCK + len(whitened)] = whitened / np.maximum(lengths, 1e-12)
+    return found
+
+
+def _blocks(thumbnails: NDArray[np.uint8], box: Box) -> Iterator[Singles]:
+    for start in range(0, len(thumbnails), BLOCK):
+        yield _reduced(thumbnails[start : start + BLOCK], box)

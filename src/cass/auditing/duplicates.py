@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cass.auditing.appearance import CROPS, candidate_pairs
 from cass.auditing.facts import ImageFacts, small_picture
+from cass.auditing.neighbours import Index
 from cass.auditing.registration import agreement
 from cass.data.manifest.manifest import Manifest
 from cass.progress import image_counter
@@ -19,7 +20,8 @@ AGREEMENT = 0.94
 """Least correlation of the local structure of near-duplicates, after alignment."""
 KEPT = 512
 """Decoded images that are kept while candidates are compared, 64 KiB each."""
-EMBEDDING_BLOCK = 128
+PAIRS = 65_536
+"""Pairs of embeddings that are compared at once."""
 
 Ints = NDArray[np.int64]
 
@@ -53,21 +55,25 @@ def near_pairs(manifest: Manifest, facts: ImageFacts) -> Ints:
     Returns:
         (P, 2) rows, the lower first, that join every family of near-duplicates; exact copies are among them.
     """
+    from scipy.cluster.hierarchy import DisjointSet
+
     usable = np.flatnonzero(facts.readable & ~facts.constant)
     exact = [(int(same[0]), int(row)) for same in copies(facts.digests) for row in same[1:]]
     exact = [pair for pair in exact if not facts.constant[pair[0]] and pair[0] not in facts.errors]
     rows = np.setdiff1d(usable, [row for _, row in exact])
     candidates = candidate_pairs(facts.thumbnails[rows])
     picture = lru_cache(maxsize=KEPT)(lambda row: small_picture(manifest.path(row)))
-    joined = np.arange(len(manifest))
+    joined = DisjointSet()
     found = exact
     with image_counter(len(candidates.copy), "Comparing similar images") as on_progress:
         for number, (first, second, crop) in enumerate(zip(*candidates, strict=True)):
             original, copy = int(rows[first]), int(rows[second])
-            if joined[original] == joined[copy]:
+            joined.add(original)
+            joined.add(copy)
+            if joined.connected(original, copy):
                 continue
             if agreement(picture(original), picture(copy), CROPS[crop]) >= AGREEMENT:
-                joined[joined == joined[copy]] = joined[original]
+                joined.merge(original, copy)
                 found.append((min(original, copy), max(original, copy)))
             on_progress(number + 1)
     return np.array(sorted(found), dtype=np.int64).reshape(-1, 2)
@@ -87,14 +93,14 @@ def similar_pairs(embeddings: Sequence[NDArray[np.floating]], *, least: float) -
     for embedding in embeddings:
         part = np.asarray(embedding, dtype=np.float32) - np.mean(embedding, axis=0, dtype=np.float32)
         centred.append(part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12))
-    count = len(centred[0])
+    near = Index(centred[0]).near(centred[0], least=least)
+    pairs = np.unique(np.sort(np.stack([near.query, near.member], axis=1), axis=1), axis=0)
     found = [np.empty((0, 2), dtype=np.int64)]
-    for start in range(0, count, EMBEDDING_BLOCK):
-        near = np.ones((min(EMBEDDING_BLOCK, count - start), count - start), dtype=np.bool_)
-        for part in centred:
-            near &= part[start : start + EMBEDDING_BLOCK] @ part[start:].T >= least
-        first, second = np.nonzero(np.triu(near, 1))
-        found.append(np.stack([first + start, second + start], axis=1))
+    for start in range(0, len(pairs), PAIRS):
+        some = pairs[start : start + PAIRS]
+        for part in centred[1:]:
+            some = some[np.einsum("pd,pd->p", part[some[:, 0]], part[some[:, 1]]) >= least]
+        found.append(some)
     return np.concatenate(found)
 
 

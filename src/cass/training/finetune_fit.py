@@ -14,6 +14,7 @@ from cass.config.finetune import TuneSettings
 from cass.files import write_json
 from cass.training.engine import fit
 from cass.training.finetune_module import FinetuneModule
+from cass.training.gradients import GradientWatch
 from cass.training.run_progress import RunProgress
 from cass.types import BranchName
 
@@ -79,7 +80,7 @@ def _train(
         module,
         settings=config,
         epochs=config.epochs,
-        callbacks=[stopping, progress, best, last],
+        callbacks=[stopping, GradientWatch(), progress, best, last],
         logs=work / LOGS,
         resume_from=earlier if earlier.is_file() else None,
     )

@@ -18,6 +18,7 @@ from cass.methods.base import Method, Optimization
 from cass.models.backbones import Branch
 from cass.models.modes import evaluation_mode
 from cass.seeds import derive_seed
+from cass.training.gradients import is_read
 from cass.training.optim import build_optimizer, cosine_schedule
 from cass.training.protection import lowered, parameter_groups
 from cass.training.rates import warm_cosine_schedule
@@ -25,7 +26,6 @@ from cass.transforms.views import MakeViews
 from cass.types import StepOutput, Views
 
 START_STATE = "start_state"
-CHECK_EVERY = 50  # reading a loss from a GPU makes the processor wait for it
 
 
 class BatchModule(pl.LightningModule):
@@ -56,8 +56,7 @@ class BatchModule(pl.LightningModule):
         Raises:
             CassError: It is not finite.
         """
-        looks = loss.device.type == "cpu" or self.global_step % CHECK_EVERY == 0
-        if looks and not torch.isfinite(loss):
+        if is_read(loss, self.global_step) and not torch.isfinite(loss):
             raise CassError(
                 f"The loss is {float(loss.detach())} at step {self.global_step}",
                 "Lower --lr, or use --precision 32.",

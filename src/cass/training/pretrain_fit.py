@@ -24,6 +24,7 @@ from cass.seeds import derive_seed
 from cass.training.averaging import EpochAveraging, first_averaged_epoch
 from cass.training.batch_size import settle_batch_size
 from cass.training.engine import fit
+from cass.training.gradients import GradientWatch
 from cass.training.modules import PretrainModule, optimization
 from cass.training.protection import adapt_batch_norms
 from cass.training.ranks import devices_of, local_device, nodes_of, world_size
@@ -144,7 +145,7 @@ def fit_pretraining(
 
     Raises:
         Interrupted: The user stopped the run.
-        CassError: Memory runs out, the loss is not finite, or another process of the run ended.
+        CassError: Memory runs out, the loss or its gradients are not finite, or another process of the run ended.
     """
     module = PretrainModule(
         run.method, config=config, images=run.images, make_views=run.make_views, batch_size=run.batch_size
@@ -167,7 +168,7 @@ def fit_pretraining(
         settings=config,
         epochs=config.epochs,
         # In this order: what measures, what averages, what shows, what saves.
-        callbacks=[watch, *([] if averaging is None else [averaging]), progress, saving],
+        callbacks=[watch, GradientWatch(), *([] if averaging is None else [averaging]), progress, saving],
         logs=logs,
         devices=devices_of(config),
         nodes=nodes_of(config),

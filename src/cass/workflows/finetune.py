@@ -47,6 +47,7 @@ from cass.runs.label_budget import LabelBudget, labelled_images, labels_per_clas
 from cass.training.balance import Balance, choose_balance
 from cass.training.finetune_branch import PROBE, TunedBranch, choose_thresholds, tune_branch
 from cass.training.finetune_fit import LOGS
+from cass.training.gradients import gradient_cautions
 from cass.training.labelled import LabelledImages
 from cass.training.probing import probe_branch
 from cass.training.start import branch_spec, start_branch
@@ -207,6 +208,7 @@ def _cautions(tuned: dict[BranchName, TunedBranch]) -> list[Caution]:
         if branch.summary["best_epoch"] == PROBE and branch.summary["epochs"]:
             message = f"{name}: full fine-tuning did not improve on the linear probe."
             found.append({"code": "probe-kept", "message": message})
+        found += gradient_cautions(branch.rows, prefix=f"{name}: ")
         if note := branch.summary["temperature_note"]:
             found.append({"code": "not-calibrated", "message": f"{name}: no temperature ({note})."})
     return found

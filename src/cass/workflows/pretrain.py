@@ -30,6 +30,7 @@ from cass.runs.pretrain_folder import (
     write_beginning,
 )
 from cass.runs.watching import watch_data
+from cass.training.gradients import gradient_cautions
 from cass.training.pretrain_fit import Pretraining, fit_pretraining, prepare_pretraining
 from cass.training.ranks import is_main, local_device
 from cass.training.run_progress import RunProgress
@@ -214,6 +215,7 @@ def _finish(
         "corrupt_image_names": inputs.unreadable,
         "branches": branches,
         "cautions": cautions
+        + gradient_cautions(progress.rows)
         + [
             {"code": entry["verdict"].lower().replace(" ", "-"), "message": f"{name}: {entry['reason']}"}
             for name, entry in branches.items()

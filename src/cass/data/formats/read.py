@@ -84,7 +84,7 @@ def picture_pixels(picture: Image.Image) -> Pixels:
 
 
 def image_kind(path: Path) -> tuple[str, Literal[8, 16]]:
-    """Return the format and the bit depth of an image, from the file's header alone.
+    """Return the format and the bit depth of an image; only its header is read.
 
     Args:
         path: As of :func:`read_image`.

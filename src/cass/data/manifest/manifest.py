@@ -145,7 +145,7 @@ def _from_path(path: Path, settings: ColumnSettings | None, known: Sequence[str]
         if kind.includes(str(path)):
             return _from_files([path], kind)
         raise DataError(
-            f"{path} is neither a folder, nor an image, nor a table ({', '.join(TABLE_SUFFIXES)})",
+            f"{path} is not a folder, an image or a table ({', '.join(TABLE_SUFFIXES)})",
             "Give the folder that holds it, or save the table as CSV.",
         )
     if (path / "labels.csv").is_file():

@@ -1,7 +1,7 @@
 """Decoded images kept on disk: a set is decoded once, and every later run maps the same file.
 
 A folder of entries, each named by what its images are (``<folder>/<key>/images.npy`` and ``index.json``).
-Nothing in an entry names an image, its path or its patient. One process at a time writes; entries appear
+Entries hold no image names, paths or patient identifiers. One process at a time writes; entries appear
 whole or not at all.
 """
 

@@ -142,7 +142,7 @@ def stored_images(store: ImageStore, chunks: Iterable[range]) -> Generator[Decod
 
 
 def fitted_image(path: Path, *, image_size: int, in_chans: int) -> Pixels | str:
-    """Read an image, squashed to a square and with the wanted channels.
+    """Read an image and resize it to a square, without keeping its aspect ratio.
 
     Args:
         path: The file.

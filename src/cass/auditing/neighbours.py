@@ -1,0 +1,125 @@
+"""Which vectors point nearly the same way: exact for sets of usual size, in cells for large ones.
+
+A large set is divided into cells around some of its own vectors, as an inverted file is. A query is compared with
+the vectors of the cells nearest to it, so that time and memory grow about linearly with the number of vectors
+(Sivic and Zisserman, Video Google, ICCV 2003; Jégou et al., TPAMI 2011, section IV).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+EXACT = 16_384
+"""Most vectors for which all pairs are compared."""
+CELL = 256
+"""Vectors per cell, on average."""
+PROBES = 32
+"""Cells that a query is compared with."""
+QUERIES = 8192
+"""Queries whose neighbours are collected before the nearest are chosen."""
+AT_ONCE = 4_194_304
+"""Most similarities held at once, four bytes each."""
+
+Vectors = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+
+class Neighbours(NamedTuple):
+    """Pairs of similar vectors.
+
+    Attributes:
+        similarity: (P,) cosine similarity.
+        query: (P,) rows of the queries.
+        member: (P,) rows of the indexed vectors.
+    """
+
+    similarity: Vectors
+    query: Ints
+    member: Ints
+
+
+class Index:
+    """Unit vectors that can be searched for those similar to others.
+
+    Args:
+        vectors: (N, D) unit vectors.
+    """
+
+    def __init__(self, vectors: Vectors) -> None:
+        self.vectors = vectors
+        count = len(vectors)
+        self._centres: Vectors | None = None
+        self._cells = [np.arange(count)]
+        if count > EXACT:
+            chosen = np.random.default_rng(0).choice(count, size=-(-count // CELL), replace=False)
+            self._centres = vectors[np.sort(chosen)]
+            nearest = np.concatenate([np.argmax(close, axis=1) for close in self._to_centres(vectors)])
+            order = np.argsort(nearest, kind="stable")
+            self._cells = np.split(order, np.searchsorted(nearest[order], np.arange(1, len(self._centres))))
+
+    def near(self, queries: Vectors, *, least: float, most: int | None = None) -> Neighbours:
+        """Find the indexed vectors that are similar to queries.
+
+        Of a set of more than :data:`EXACT` vectors, one that lies in none of a query's :data:`PROBES` nearest
+        cells is missed: of planted copies, one in a thousand (``benchmarks/near_duplicates.py``).
+
+        Args:
+            queries: (N, D) unit vectors, one for each indexed vector; none is compared with its own.
+            least: Least cosine similarity.
+            most: Most neighbours per query, the nearest; ``None`` keeps all.
+
+        Returns:
+            The pairs, by query.
+        """
+        found = []
+        for start in range(0, len(queries), QUERIES):
+            block = [
+                self._compared(queries, asking, cell, least=least)
+                for asking, cell in self._visits(queries[start : start + QUERIES], start)
+            ]
+            found.append(_nearest(Neighbours(*map(np.concatenate, zip(*block, strict=True))), most))
+        return Neighbours(*map(np.concatenate, zip(*found, strict=True)))
+
+    def _to_centres(self, queries: Vectors) -> Iterator[Vectors]:
+        """Compare queries with the centres of all cells, some at a time; yields (B, K) cosines."""
+        assert self._centres is not None
+        step = max(1, AT_ONCE // len(self._centres))
+        for start in range(0, len(queries), step):
+            yield queries[start : start + step] @ self._centres.T
+
+    def _visits(self, queries: Vectors, offset: int) -> Iterator[tuple[Ints, Ints]]:
+        """Say which queries are compared with which vectors; yields rows of both."""
+        if self._centres is None:
+            probes = np.zeros((len(queries), 1), dtype=np.int64)
+        else:
+            count = min(PROBES, len(self._centres))
+            probes = np.concatenate(
+                [np.argpartition(-close, count - 1, axis=1)[:, :count] for close in self._to_centres(queries)]
+            )
+        order = np.argsort(probes.ravel(), kind="stable")
+        cells, starts = np.unique(probes.ravel()[order], return_index=True)
+        for number, asking in zip(cells, np.split(order // probes.shape[1], starts[1:]), strict=True):
+            members = self._cells[number]
+            step = max(1, AT_ONCE // max(1, len(members)))
+            for start in range(0, len(asking), step):
+                yield asking[start : start + step] + offset, members
+
+    def _compared(self, queries: Vectors, asking: Ints, members: Ints, *, least: float) -> Neighbours:
+        similar = queries[asking] @ self.vectors[members].T
+        query, member = np.nonzero(similar >= least)
+        others = asking[query] != members[member]
+        query, member = query[others], member[others]
+        return Neighbours(similar[query, member], asking[query], members[member])
+
+
+def _nearest(pairs: Neighbours, most: int | None) -> Neighbours:
+    """Sort pairs by query, and keep the nearest of each."""
+    order = np.lexsort((pairs.member, -pairs.similarity, pairs.query))
+    if most is not None:
+        _, first, counts = np.unique(pairs.query[order], return_index=True, return_counts=True)
+        order = order[np.arange(len(order)) - np.repeat(first, counts) < most]
+    return Neighbours(pairs.similarity[order], pairs.query[order], pairs.member[order])
