@@ -62,7 +62,7 @@ WRONG = [
     # audit
     wrong("audit scnas", "scnas does not exist", "Did you mean 'scans'?"),
     wrong("audit empty", "No images in empty", "cass reads"),
-    wrong("audit notes.txt", "notes.txt is neither a folder, nor an image, nor a table"),
+    wrong("audit notes.txt", "notes.txt is not a folder, an image or a table"),
     wrong("audit no_image_column.csv", "no column 'image'", "--image-column"),
     wrong("audit scans --label-columns edema", "'edema'", "label column"),
     wrong("audit scans --html nowhere/a.html", "--html nowhere/a.html", "Create it"),

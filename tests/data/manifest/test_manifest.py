@@ -189,7 +189,7 @@ def test_missing_sources(tmp_path: Path, write_images: Write) -> None:
     with pytest.raises(DataError, match=r"scan does not exist\. Did you mean 'scans'"):
         load_manifest(tmp_path / "scan")
     (tmp_path / "notes.txt").write_text("notes")
-    with pytest.raises(DataError, match="neither a folder, nor an image, nor a table"):
+    with pytest.raises(DataError, match="not a folder, an image or a table"):
         load_manifest(tmp_path / "notes.txt")
 
 

@@ -100,13 +100,16 @@ def load_manifest(
     """Read a data set from a folder, a table, one image, a MedMNIST file, or the word ``generated``.
 
     Args:
-        source: ``"generated"``; a table with a column ``image`` (paths relative to the table's folder) and
-            optionally ``label`` (names joined by ``|`` for multi-label; empty for unlabelled),
-            ``group`` and ``split``; or a folder, which is read through the ``labels.csv`` at its top
-            where it has one, and otherwise by its layout (see :func:`cass.data.manifest.folders.read_folder`).
-            A folder that is itself called generated is given as ``./generated``. Or an image, or a pattern of
-            images such as ``scans/*.png``. Or an ``.npz`` of MedMNIST, or ``medmnist:`` and the name of one,
-            which is downloaded; both have splits and labels of their own.
+        source: One of:
+
+            - a table with a column ``image`` (paths relative to the table's folder) and optionally ``label``
+              (names joined by ``|`` for multi-label; empty for unlabelled), ``group`` and ``split``;
+            - a folder: its ``labels.csv`` where it has one, else its layout
+              (:func:`cass.data.manifest.folders.read_folder`);
+            - an image, or a pattern of images such as ``scans/*.png``;
+            - an ``.npz`` of MedMNIST, or ``medmnist:`` and the name of one, which is downloaded; both have
+              splits and labels of their own;
+            - ``"generated"``; a folder of that name is given as ``./generated``.
         settings: Names of the columns, where a table uses others. Of 0/1 columns, empty in all of
             them means unlabelled; the task is then multi-label.
         known: Classes of a trained run, for a table whose labels are 0/1 columns that nobody named.
