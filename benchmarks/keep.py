@@ -23,7 +23,7 @@ from cass.files import whole_file, write_text
 from cass.runs.folder import SUMMARY
 
 RESULTS = Path(__file__).parent / "results"
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+SHARED = (Path(__file__).resolve().parents[2] / "shared").resolve()
 PLACE = "{shared}"
 """Stands for the folder of the shared images, which lies elsewhere on each machine."""
 

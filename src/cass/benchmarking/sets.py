@@ -35,7 +35,7 @@ class DataSet:
         generated: Whether the images were drawn by cass.
         origin: Where the images come from; sets of one origin count as one.
         root: Folder that image names are relative to.
-        units: Resampling unit (the group) of each grouped image, by its full path.
+        units: Resampling unit of each image (its group, or the image itself), by its name and its full path.
         table: Text of the CSV to write to ``source``, where only a part is taken.
     """
 
@@ -49,9 +49,25 @@ class DataSet:
     table: str | None = None
 
     def unit(self, image: str) -> str:
-        """Return the resampling unit of an image: its group, or the image itself if it has none."""
-        path = os.path.normpath(os.path.join(self.root, image))
-        return self.units.get(path, path)
+        """Return the resampling unit of an image: its group, or the image itself if it has none.
+
+        Args:
+            image: Its path, also where the set lay when the image was classified.
+
+        Raises:
+            DataError: The set has no such image.
+        """
+        if image not in self.units:
+            parts = Path(os.path.normpath(os.path.join(self.root, image))).as_posix().split("/")
+            ends = ("/".join(parts[start:]) for start in range(len(parts)))
+            known = next((end for end in ends if end in self.units), None)
+            if known is None:
+                raise DataError(
+                    f"{image!r} has been classified, but is not an image of the data set {self.name!r}",
+                    "Give the set that the results were computed on, or choose a new --out.",
+                )
+            self.units[image] = self.units[known]
+        return self.units[image]
 
     def write(self) -> None:
         """Write the CSV of a part of a set, unless it is there."""
@@ -108,11 +124,11 @@ def read_set(name: str, entry: DataEntry, *, folder: Path, out: Path) -> DataSet
 
 
 def _units(manifest: Manifest) -> dict[str, str]:
-    """Return the group of each grouped image by its full path; an image without a group stands for itself."""
-    if manifest.groups is None:
-        return {}
-    paths = (os.path.normpath(manifest.path(row)) for row in range(len(manifest)))
-    return {path: f"group {name}" for path, name in zip(paths, manifest.groups, strict=True) if name}
+    """Return the unit of each image by its name and by its full path; without a group it is the image's name."""
+    groups = [""] * len(manifest) if manifest.groups is None else manifest.groups.tolist()
+    units = [f"group {group}" if group else name for group, name in zip(groups, manifest.images, strict=True)]
+    paths = (Path(os.path.normpath(manifest.path(row))).as_posix() for row in range(len(manifest)))
+    return dict(zip(manifest.images, units, strict=True)) | dict(zip(paths, units, strict=True))
 
 
 def _some_classes(name: str, manifest: Manifest, classes: tuple[str, ...]) -> Manifest:
