@@ -16,9 +16,9 @@ def pair(
     starts: tuple[str, str] = (WITH, WITHOUT),
 ) -> list[ResultRow]:
     """Two starts of a branch, the draws of whose difference scatter by the spread about the gain."""
-    noise = spread * np.linspace(-1, 1, 101)
+    noise = spread * np.linspace(-1, 1, 2001)
     rows = []
-    both = ((0.6 + gain, 0.6 + gain + noise), (0.6, np.full(101, 0.6)))
+    both = ((0.6 + gain, 0.6 + gain + noise), (0.6, np.full(2001, 0.6)))
     for start, (value, draws) in zip(starts, both, strict=True):
         metrics = {"balanced_accuracy": Interval(value, value - 0.1, value + 0.1)}
         rows.append(ResultRow(branch, start, fraction, 12, metrics, {"balanced_accuracy": draws}))
@@ -33,7 +33,16 @@ def test_each_branch_is_judged_by_the_interval_of_its_difference() -> None:
         "transformer (+10.0 [-9.0, 29.0])."
     )
     assert all_labels.startswith("With 100% of the labels (12): pretraining helped cnn (+5.0")
-    assert caution.startswith("One seed, and 3 comparisons without correction")
+    assert caution.startswith("Judged after Holm's correction for 3 comparisons;")
+    assert "This is one seed" in caution
+
+
+def test_a_difference_that_only_one_comparison_would_show_is_not_claimed() -> None:
+    alone = pair("cnn", 0.1, spread=0.104)
+    assert "pretraining helped cnn (+10.0 [0.1" in advice(alone)[0]
+    with_others = advice(alone + pair("transformer", 0.0))
+    assert "helped" not in with_others[0]
+    assert "no difference shown for cnn (+10.0 [0.1" in with_others[0]
 
 
 def test_a_branch_that_lost_or_collapsed_is_not_to_be_used() -> None:

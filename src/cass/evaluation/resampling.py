@@ -141,7 +141,7 @@ def resample(cells: Sequence[Sequence[Score | None]], *, sources: Sequence[str],
         same = count > 1 and len(defined) > 0 and abs(mean) <= 1e-12
         return Resampled(Interval(mean, nan, nan), 1.0 if same else nan, count)
     low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Resampled(Interval(mean, float(low), float(high)), _two_sided(defined) if count > 1 else nan, count)
+    return Resampled(Interval(mean, float(low), float(high)), two_sided(defined) if count > 1 else nan, count)
 
 
 def difference(first: Score | None, second: Score | None) -> Score | None:
@@ -151,7 +151,14 @@ def difference(first: Score | None, second: Score | None) -> Score | None:
     return Score(first.value - second.value, first.draws - second.draws)
 
 
-def _two_sided(draws: Floats) -> float:
-    """Return twice the smaller share of draws on one side of 0, never 0."""
+def two_sided(draws: Floats) -> float:
+    """Return the two-sided p of a mean of 0: twice the smaller share of draws on one side of 0.
+
+    Args:
+        draws: (R,) differences, none of them NaN.
+
+    Returns:
+        In (0, 1].
+    """
     below, above = ((1 + int(side.sum())) / (1 + len(draws)) for side in (draws <= 0, draws >= 0))
     return min(1.0, 2 * min(below, above))

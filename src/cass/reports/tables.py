@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cass.evaluation.bootstrap import Interval, interval
 from cass.evaluation.classification import ClassificationReport
+from cass.evaluation.resampling import two_sided
 from cass.evaluation.shares import FEW_TEST_IMAGES
 
 if TYPE_CHECKING:
@@ -62,11 +63,13 @@ class Gain:
         label_fraction: Share of the labels that was fine-tuned on, in (0, 1].
         difference: Of a metric with the first start minus the second, in [-1, 1], with its 95% interval over the
             same resamples of the test images for both.
+        p: Two-sided p of no difference, from the same resamples, not corrected; NaN without an interval.
     """
 
     branch: str
     label_fraction: float
     difference: Interval
+    p: float
 
 
 @dataclass(frozen=True)
@@ -140,8 +143,10 @@ def gains(
         pair = [row for start in starts if (row := found.get((fraction, branch, start)))]
         if len(pair) == 2:
             first, second = (row.metrics[metric].value for row in pair)
-            drawn = [row.draws.get(metric, np.empty(0)) for row in pair]
-            changes.append(Gain(branch, fraction, interval(first - second, drawn[0] - drawn[1])))
+            one, two = (row.draws.get(metric, np.empty(0)) for row in pair)
+            change, draws = interval(first - second, one - two), one - two
+            p = float("nan") if math.isnan(change.low) else two_sided(draws[~np.isnan(draws)])
+            changes.append(Gain(branch, fraction, change, p))
     return changes
 
 
