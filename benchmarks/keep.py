@@ -2,7 +2,8 @@
 
 Of each finished cell it keeps what tables and intervals are computed from: summaries, times, reports, and the
 label and prediction of each test image. Networks are not kept. Unpacked cells count as done, so that
-`cass benchmark` writes the tables again without training, and goes on with the cells that are not there.
+`cass benchmark` writes the tables again without training, and goes on with the cells that are not there;
+a cell of which more is asked is pretrained again.
 Usage: python benchmarks/keep.py pack benchmarks/small.yaml runs/small      (into benchmarks/results/small.tar.xz)
        python benchmarks/keep.py unpack benchmarks/small.yaml runs/small
 """

@@ -142,6 +142,19 @@ def test_a_second_run_changes_nothing_and_another_seed_computes_only_itself(
     assert whole(finished) == before
 
 
+def test_a_cell_without_networks_is_pretrained_again_only_for_new_results(
+    finished: Path, place: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished, tmp_path / "out")
+    for networks in tmp_path.glob("out/cells/*/pretrain/checkpoints"):
+        shutil.rmtree(networks)
+    assert benchmark(write(place), out=tmp_path / "out").complete
+    assert not list(tmp_path.glob("out/cells/*/pretrain/checkpoints"))
+    more = benchmark(write(place, label_fractions=[0.5, 1.0]), out=tmp_path / "out")
+    assert more.complete
+    assert len(list(tmp_path.glob("out/cells/*/pretrain/checkpoints"))) == 2
+
+
 def test_a_cell_that_fails_is_reported_and_the_rest_goes_on(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

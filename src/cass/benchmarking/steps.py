@@ -105,9 +105,19 @@ def work(cell: Cell, *, after: Callable[[], None] = lambda: None) -> None:
         shutil.rmtree(cell.folder / ERRORS, ignore_errors=True)
         remove_partials(cell.folder)
         for step in steps_of(cell):
-            if not step.done and not _try(step) and step.tuning is None:
+            if not (step.done and _networks_there(step)) and not _try(step) and step.tuning is None:
                 break  # nothing builds on what is not there
             after()
+
+
+def _networks_there(step: Step) -> bool:
+    """Return whether nothing that is left needs the networks of a finished pretraining, or they are there.
+
+    Results that were kept without networks (``benchmarks/keep.py``) count as done until more is asked of a cell.
+    """
+    if step.tuning is not None or all(other.done for other in steps_of(step.cell)):
+        return True
+    return (step.folder / CHECKPOINTS).is_dir()
 
 
 def record_error(cell: Cell, name: str, message: str) -> None:
@@ -172,7 +182,7 @@ def _pretrain_cell(cell: Cell) -> None:
         shutil.rmtree(out, ignore_errors=True)
         write_starting_run(cell.config)
         return
-    if out.exists() and not _continues(cell):
+    if (out / SUMMARY).is_file() or (out.exists() and not _continues(cell)):
         shutil.rmtree(out)
     run_pretrain(cell.config.model_copy(update={"resume": out.exists()}))
     (out / CHECKPOINTS / LAST).unlink(missing_ok=True)
