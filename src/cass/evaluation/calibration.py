@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cass.evaluation.curves import calibration_error, reliability
 from cass.evaluation.logistic import log_loss
 from cass.types import Task
 
@@ -19,7 +20,6 @@ LEAST_OF_EACH = 5
 """Validation images with, and without, a label below which its threshold stays 0.5."""
 
 BOUNDS = (0.05, 20.0)
-BINS = 10
 
 
 @dataclass(frozen=True)
@@ -108,20 +108,13 @@ def expected_calibration_error(logits: NDArray[np.floating], targets: NDArray[np
     Source:
         Guo et al., On Calibration of Modern Neural Networks, ICML 2017, equation 3.
     """
+    from scipy.special import expit, softmax
+
     if not len(logits):
         return float("nan")
     values = np.asarray(logits, dtype=np.float64)
-    if task == "multiclass":
-        odds = np.exp(values - values.max(axis=1, keepdims=True))
-        likeliest = values.argmax(axis=1)
-        confidence = (odds / odds.sum(axis=1, keepdims=True)).max(axis=1)
-        right = targets[np.arange(len(targets)), likeliest].astype(np.float64)
-    else:
-        confidence = np.exp(-np.logaddexp(0.0, -values)).ravel()
-        right = targets.astype(np.float64).ravel()
-    bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
-    gaps = np.bincount(bins, weights=confidence - right, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(confidence))
+    probabilities = softmax(values, axis=1) if task == "multiclass" else expit(values)
+    return calibration_error(reliability(probabilities, targets, task=task))
 
 
 def fit_thresholds(probabilities: NDArray[np.floating], targets: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -69,9 +69,7 @@ def read_tiff(path: Path, picture: int = 0) -> NDArray[Any]:
     from tifffile import PHOTOMETRIC, TiffFile
 
     with TiffFile(path) as file:
-        first: Any = file.pages[0]
-        check_size(path, first.imagewidth, first.imagelength, packed=path.stat().st_size)
-        pages: list[Any] = [first]
+        pages: list[Any] = [file.pages[0]]
         if picture or len(file.pages) > 1:
             pictures = _pages_of_pictures(file)
             if picture >= len(pictures):
@@ -79,7 +77,7 @@ def read_tiff(path: Path, picture: int = 0) -> NDArray[Any]:
                     path, f"it has {len(pictures)} pictures, none numbered {picture}", "Fix the list of images."
                 )
             pages = pictures[picture]
-        first = pages[0].keyframe  # a frame without tags of its own shares those of an earlier page
+        first: Any = pages[0].keyframe  # a frame without tags of its own shares those of an earlier page
         samples = len(pages) * first.samplesperpixel * first.imagedepth
         check_size(path, first.imagewidth, first.imagelength, packed=path.stat().st_size, samples=samples)
         if first.photometric in (PHOTOMETRIC.CIELAB, PHOTOMETRIC.ICCLAB, PHOTOMETRIC.ITULAB):
