@@ -50,7 +50,7 @@ docs: $(INSTALLED) ## build the documentation into site/
 
 lock: ## write requirements.lock, with hashes, for the versions of constraints.txt; needs uv
 	uv pip compile pyproject.toml --extra dev --extra docs --extra build -c constraints.txt --generate-hashes \
-	--universal --python-version 3.11.5 --no-annotate --no-header -q -o requirements.lock
+	--universal --python-version 3.11 --no-annotate --no-header -q -o requirements.lock
 
 bench: $(INSTALLED) ## time pretraining beside its limit and other methods on this machine
 	$(BIN)/cass benchmark speed
