@@ -1,6 +1,7 @@
 # cass with the versions of requirements.lock; needs no internet once it is built.
 #   docker build -t cass .
-#   docker run --rm --network none --gpus all --shm-size 2g -v "$PWD:/data" cass compare labels.csv --out runs/compare
+#   docker run --rm --network none --user "$(id -u):$(id -g)" --gpus all --shm-size 2g -v "$PWD:/data" \
+#     cass compare labels.csv --out runs/compare
 FROM python:3.11-slim
 
 RUN useradd --create-home cass

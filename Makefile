@@ -68,7 +68,7 @@ package: $(INSTALLED) ## build wheel and sdist, and install and start each in an
 supply: $(INSTALLED) ## list all packages in sbom.json (CycloneDX), and look up known vulnerabilities (needs internet)
 	$(PYTHON) -m venv build/tools && build/tools/bin/python -m pip install -q cyclonedx-bom pip-audit
 	build/tools/bin/cyclonedx-py environment --output-reproducible -o sbom.json $(BIN)/python
-	build/tools/bin/pip-audit -r requirements.lock --require-hashes --disable-pip
+	build/tools/bin/pip-audit --strict -r requirements.lock --require-hashes --disable-pip
 
 check: lint test ## lint and test
 

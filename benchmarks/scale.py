@@ -1,9 +1,10 @@
 """Time and memory of audit, cache, pretraining and embedding as the set grows.
 
 Draws different images of 64 px in three sizes of set, each twice the one before, and runs the commands on them
-with two tiny networks, each command in its own process. Then the targets and heads of cass are computed for a
-million embeddings of two networks, 256 dimensions each. Peak memory is the operating system's, with the mapped
-pages of the cache, which it can take back. Linux only.
+with two tiny networks, each command in its own process. Then a quarter of a million, half a million and a million
+thumbnails are searched for near-duplicates, as the audit does it, and the targets and heads of cass are computed
+for a million embeddings of two networks, 256 dimensions each. Peak memory is the operating system's, with the
+mapped pages of the cache, which it can take back. Linux only.
 Usage: python benchmarks/scale.py [--images 20000] [--start 1000000] [--folder DIR]
 """
 
@@ -18,9 +19,11 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from audit import draw
 
+from cass.auditing.appearance import candidate_pairs
 from cass.methods.closed_form import closed_form_head, joint_targets
 
 SIDE = 64
@@ -106,11 +109,36 @@ def start(images: int) -> None:
     )
 
 
+def search(images: int) -> None:
+    """Search many pictures for near-duplicates, a hundredth of them copies with noise."""
+    rng = np.random.default_rng(0)
+    thumbnails = rng.integers(0, 256, (images, 16, 16), dtype=np.uint8).repeat(2, axis=1).repeat(2, axis=2)
+    copies = np.arange(images - images // 100, images)
+    originals = rng.choice(images - len(copies), len(copies), replace=False)
+    noise = rng.integers(-8, 9, (len(copies), 32, 32))
+    thumbnails[copies] = (thumbnails[originals] + noise).clip(0, 255).astype(np.uint8)
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    began = time.monotonic()
+    found = candidate_pairs(thumbnails)
+    seconds = time.monotonic() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    pairs = set(zip(np.minimum(found.original, found.copy), np.maximum(found.original, found.copy), strict=True))
+    share = np.mean([pair in pairs for pair in zip(originals, copies, strict=True)])
+    print(
+        f"Near-duplicates of {images:,} thumbnails: {seconds:.0f} s; peak memory {peak:.1f} GiB, "
+        f"{held:.1f} GiB before; {100 * share:.1f}% of {len(copies):,} planted copies are candidates, of "
+        f"{len(found.copy):,}.",
+        flush=True,
+    )
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=20_000, help="images of the largest set")
-    parser.add_argument("--start", type=int, default=1_000_000, help="images whose targets are computed")
+    parser.add_argument(
+        "--start", type=int, default=1_000_000, help="images that are searched, and whose targets are computed"
+    )
     parser.add_argument("--folder", type=Path, default=None)
     given = parser.parse_args()
     if given.folder is not None:
@@ -118,6 +146,8 @@ def main() -> None:
     sizes = [given.images // 4, given.images // 2, given.images]
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         growth(sizes, [commands(Path(folder) / str(size), size) for size in sizes])
+    for count in (given.start // 4, given.start // 2, given.start):
+        search(count)
     start(given.start)
 
 
