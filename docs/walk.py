@@ -57,6 +57,7 @@ ELSEWHERE = {  # not typed: other software, other machines, or hours
     "torchrun": "needs four machines",
     "python": "a measurement of hours; its page has the result",
     "srun": "needs SLURM",
+    "docker": "needs Docker",
     "#!/bin/bash": "needs SLURM",
 }
 
