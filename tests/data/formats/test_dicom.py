@@ -14,6 +14,7 @@ import torch
 pydicom = pytest.importorskip("pydicom", reason="DICOM needs the extra cass-ssl[dicom]")
 
 import cass  # noqa: E402
+from cass.data.formats import dicom  # noqa: E402
 from cass.data.formats.base import format_of  # noqa: E402
 from cass.data.formats.dicom import Dicom, frame_count, group_code, read_dicom  # noqa: E402
 from cass.data.formats.identity import image_digest  # noqa: E402
@@ -60,6 +61,18 @@ def test_every_file_that_pydicom_ships_is_read_or_refused_as_the_docs_say() -> N
         else:
             outcome(path)
     assert documented == found
+
+
+def test_a_pydicom_that_downloads_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "deep.dcm", ramp())
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "3.0.0")
+    dicom._pydicom.cache_clear()
+    try:
+        with pytest.raises(UnreadableImage, match=r"needs pydicom 3.0.1 or newer") as refused:
+            read_dicom(path)
+    finally:
+        dicom._pydicom.cache_clear()
+    assert "pip install 'pydicom>=3.0.1'" in str(refused.value)
 
 
 def test_16_bits_keep_their_grey_levels_up_to_the_network(tmp_path: Path) -> None:

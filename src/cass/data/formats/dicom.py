@@ -29,7 +29,9 @@ MOST_BYTES = 2**30
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 
-_INSTALL = "Install it: pip install pydicom python-gdcm."
+_INSTALL = "Install it: pip install 'pydicom>=3.0.1' python-gdcm."
+_DOWNLOADS = "3.0.0"
+"""Version of pydicom that downloads example files when it is imported, and waits where there is no internet."""
 _FAR = 1e12  # beyond any window
 
 
@@ -218,8 +220,16 @@ def _stored_bits(header: Dataset) -> int:
 
 @cache
 def _pydicom() -> Any:
-    """Import pydicom, and keep it from writing about what it reads: its messages may name patients."""
+    """Import pydicom, and keep it from writing about what it reads: its messages may name patients.
+
+    Raises:
+        ImportError: It is not installed, or is a version that would use the internet.
+    """
     import warnings
+    from importlib import metadata
+
+    if metadata.version("pydicom") == _DOWNLOADS:
+        raise ImportError(f"pydicom {_DOWNLOADS} downloads files when it is imported")
 
     import pydicom
     from pydicom import config
@@ -241,7 +251,7 @@ def _read_dataset(path: Path, *, header: bool = False) -> Dataset:
     try:
         pydicom = _pydicom()
     except ImportError:
-        raise UnreadableImage(path, "it is DICOM, which needs pydicom", _INSTALL) from None
+        raise UnreadableImage(path, "it is DICOM, which needs pydicom 3.0.1 or newer", _INSTALL) from None
     with open(path, "rb") as file:
         file.seek(MAGIC_AT)
         bare = file.read(len(MAGIC)) != MAGIC
