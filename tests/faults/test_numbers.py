@@ -87,6 +87,26 @@ def test_two_images_are_refused(
     assert last_line(capsys).startswith("Error: 2 images in 2 groups cannot be split into 3 parts.")
 
 
+@pytest.mark.parametrize("verb", ["pretrain", "finetune"])
+def test_images_of_a_single_colour(
+    verb: str, pretrained: Path, tmp_path: Path, say: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = write_set(tmp_path / "set", 60)
+    words: list[Any] = ["pretrain", labels, *ONE]
+    if verb == "finetune":
+        words = ["finetune", pretrained, "--labels", labels, "--epochs", 1, "--device", "cpu"]
+    for index in range(60):
+        if index % 4:
+            Image.new("RGB", (32, 32), (index, 90, 200)).save(tmp_path / f"set/images/{index}.png")
+    assert say(*words, "--out", tmp_path / "run") == 0
+    assert "constant-images" in codes(tmp_path / "run")
+    for index in range(0, 60, 4):
+        Image.new("L", (32 + index, 32), 40).save(tmp_path / f"set/images/{index}.png")
+    assert say(*words, "--out", tmp_path / "other") == 2
+    assert "training images looked at are of a single colour. Check the files" in last_line(capsys)
+    assert not (tmp_path / "other").exists()
+
+
 @pytest.mark.parametrize("objective", ["joint", "cosine"])
 def test_no_validation_split_and_a_last_batch_of_one(
     objective: str, tmp_path: Path, say: Callable[..., int]

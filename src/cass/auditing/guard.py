@@ -5,12 +5,18 @@ from __future__ import annotations
 import logging
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cass.auditing.classes import class_findings
 from cass.auditing.duplicates import copies
+from cass.data.store.store import ImageStore
 from cass.errors import DataError
+from cass.listing import plural
 from cass.runs.inputs import Plan
 from cass.types import Caution
+
+LOOKED_AT = 256
+"""Training images whose pixels are looked at before training."""
 
 log = logging.getLogger("cass")
 
@@ -40,6 +46,34 @@ def guard(plan: Plan, *, source: str, allow_leakage: bool) -> list[Caution]:
     for caution in found:
         log.warning("%s", caution["message"])
     return found
+
+
+def guard_pixels(images: ImageStore, rows: NDArray[np.int64], *, source: str) -> list[Caution]:
+    """Stop where training images show nothing, and warn where most of them do not.
+
+    Args:
+        images: The decoded images.
+        rows: Rows of the readable training images; up to :data:`LOOKED_AT` of them are looked at.
+        source: What the user named the data set.
+
+    Returns:
+        What it warned of.
+
+    Raises:
+        DataError: Every one of them is of a single colour.
+    """
+    places = np.linspace(0, len(rows) - 1, min(LOOKED_AT, len(rows))).round().astype(np.int64)
+    pixels = images.pixels(rows[places])
+    flat = (pixels.max(axis=(1, 2)) == pixels.min(axis=(1, 2))).all(axis=1)
+    counted = f"{flat.sum()} of {plural(len(flat), 'training image')} looked at are of a single colour"
+    advice = f"Check the files and their intensities: cass audit {source}."
+    if flat.all():
+        raise DataError(f"{source}: {counted}", advice)
+    if flat.mean() <= 0.5:
+        return []
+    caution: Caution = {"code": "constant-images", "message": f"{counted}. {advice}"}
+    log.warning("%s", caution["message"])
+    return [caution]
 
 
 def _warnings(plan: Plan) -> list[Caution]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cass.auditing.guard import guard
+from cass.auditing.guard import guard, guard_pixels
 from cass.auditing.kept_pairs import near_families
 from cass.config.finetune import FinetuneConfig
 from cass.config.pretrain import PretrainConfig
@@ -99,8 +99,7 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
     plan = make_plan(
         resolved.manifest, seed=config.seed, known=read_splits(config.run / SPLITS_FILE), families=near_families
     )
-    cautions = guard(plan, source=config.labels, allow_leakage=config.allow_leakage)
-    inputs, labelled = labelled_images(config, pretraining, plan)
+    inputs, labelled, cautions = _guarded_images(config, pretraining, plan)
     with working_folder(config) as work, staged(config.out) as folder:
         write_start(folder, config)
         write_splits(folder / SPLITS_FILE, plan.manifest, plan.splits, plan.digests)
@@ -137,6 +136,15 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
         }
         write_json(folder / SUMMARY, summary)
     return FinetuneResult(config.out, summary)
+
+
+def _guarded_images(
+    config: FinetuneConfig, pretraining: PretrainConfig, plan: Plan
+) -> tuple[Inputs, LabelBudget, list[Caution]]:
+    """Choose the labels and decode their images, and say what is doubtful about them."""
+    cautions = guard(plan, source=config.labels, allow_leakage=config.allow_leakage)
+    inputs, labelled = labelled_images(config, pretraining, plan)
+    return inputs, labelled, cautions + guard_pixels(inputs.images, labelled.train, source=config.labels)
 
 
 def _taught_branches(resolved: ResolvedFinetune, data: LabelledImages, balance: Balance) -> Teaching:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cass.auditing.guard import guard
+from cass.auditing.guard import guard, guard_pixels
 from cass.auditing.kept_pairs import near_families
 from cass.config.pretrain import PretrainConfig
 from cass.data.manifest.manifest import Manifest
@@ -169,6 +169,7 @@ def _images(config: PretrainConfig, manifest: Manifest) -> tuple[Plan, Inputs, l
         purpose="pretraining",
         cache=config.cache,
     )
+    cautions += guard_pixels(inputs.images, inputs.rows("train"), source=config.data)
     log.info(
         "Pretraining uses the %d readable training images, labelled or not; the networks never see the %d "
         "test images.",
