@@ -6,7 +6,7 @@ variation is whitened, so that a shape that all images share (a disc, a head, a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import NamedTuple
 
@@ -66,11 +66,14 @@ class Candidates(NamedTuple):
     crop: Ints
 
 
-def candidate_pairs(thumbnails: NDArray[np.uint8]) -> Candidates:
+def candidate_pairs(
+    thumbnails: NDArray[np.uint8], *, on_progress: Callable[[int], None] = lambda done: None
+) -> Candidates:
     """Find pairs of images that may show the same.
 
     Args:
         thumbnails: (N, T, T) grey pictures, T at least 16.
+        on_progress: Called with the number of images done so far, from 0 to N.
 
     Returns:
         Each pair once, with the crop for which its cosine similarity is highest.
@@ -80,7 +83,10 @@ def candidate_pairs(thumbnails: NDArray[np.uint8]) -> Candidates:
         return Candidates(*np.empty((3, 0), dtype=np.int64))
     centre, axes = _whitening(thumbnails)
     index = Index(_directions(thumbnails, WHOLE, centre, axes))
-    found = [index.near(_directions(thumbnails, box, centre, axes), least=COSINE, most=NEAREST) for box in CROPS]
+    found = []
+    for number, box in enumerate(CROPS):
+        found.append(index.near(_directions(thumbnails, box, centre, axes), least=COSINE, most=NEAREST))
+        on_progress(count * (number + 1) // len(CROPS))
     crop = np.repeat(np.arange(len(CROPS)), [len(part.query) for part in found])
     similarity, original, copy = (np.concatenate(column) for column in zip(*found, strict=True))
     order = np.argsort(-similarity, kind="stable")

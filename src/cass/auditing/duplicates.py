@@ -45,7 +45,7 @@ def copies(digests: Sequence[str]) -> list[Ints]:
 def near_pairs(manifest: Manifest, facts: ImageFacts) -> Ints:
     """Find near-duplicates: scaled, recompressed, brightened or slightly cropped copies of an image.
 
-    Candidates come from a search over all pairs of thumbnails. Each is then decoded again, aligned, and compared
+    Candidates come from a search over the thumbnails. Each is then decoded again, aligned, and compared
     at a finer resolution. A pair inside a family that other pairs have joined already is not looked at.
 
     Args:
@@ -61,7 +61,8 @@ def near_pairs(manifest: Manifest, facts: ImageFacts) -> Ints:
     exact = [(int(same[0]), int(row)) for same in copies(facts.digests) for row in same[1:]]
     exact = [pair for pair in exact if not facts.constant[pair[0]] and pair[0] not in facts.errors]
     rows = np.setdiff1d(usable, [row for _, row in exact])
-    candidates = candidate_pairs(facts.thumbnails[rows])
+    with image_counter(len(rows), "Searching for similar images") as on_progress:
+        candidates = candidate_pairs(facts.thumbnails[rows], on_progress=on_progress)
     picture = lru_cache(maxsize=KEPT)(lambda row: small_picture(manifest.path(row)))
     joined = DisjointSet()
     found = exact

@@ -15,14 +15,14 @@ PRETRAINING_WORDS = {
     HARMED: "pretraining made worse",
     UNCLEAR: "no difference shown for",
 }
-Judged: TypeAlias = tuple[Gain, str]
-"""A difference, and whether it helped or harmed."""
-
 PSEUDO_LABEL_WORDS = {
     HELPED: "pseudo-labels helped",
     HARMED: "pseudo-labels made worse",
     UNCLEAR: "no effect of pseudo-labels shown for",
 }
+
+Judged: TypeAlias = tuple[Gain, str]
+"""A difference, and whether it helped or harmed."""
 
 
 def advice(rows: Sequence[ResultRow], *, collapsed: Collection[str] = ()) -> list[str]:

@@ -269,6 +269,7 @@ def _write(result: CompareResult) -> None:
                     "start": starts[0],
                     "baseline": starts[1],
                     **asdict(gain.difference),
+                    "p": gain.p,
                 }
                 for starts in (PRETRAINED, PSEUDO_LABELLED)
                 for gain in gains(result.rows, starts=starts)
