@@ -19,7 +19,7 @@ CELL = 256
 """Vectors per cell, on average."""
 PROBES = 32
 """Cells that a query is compared with."""
-QUERIES = 8192
+QUERIES = 32_768
 """Queries whose neighbours are collected before the nearest are chosen."""
 AT_ONCE = 4_194_304
 """Most similarities held at once, four bytes each."""
@@ -50,16 +50,16 @@ class Index:
     """
 
     def __init__(self, vectors: Vectors) -> None:
-        self.vectors = vectors
         count = len(vectors)
         self._centres: Vectors | None = None
-        self._cells = [np.arange(count)]
+        self._order, self._ends = np.arange(count), np.array([0, count])
         if count > EXACT:
             chosen = np.random.default_rng(0).choice(count, size=-(-count // CELL), replace=False)
             self._centres = vectors[np.sort(chosen)]
             nearest = np.concatenate([np.argmax(close, axis=1) for close in self._to_centres(vectors)])
-            order = np.argsort(nearest, kind="stable")
-            self._cells = np.split(order, np.searchsorted(nearest[order], np.arange(1, len(self._centres))))
+            self._order = np.argsort(nearest, kind="stable")
+            self._ends = np.searchsorted(nearest[self._order], np.arange(len(self._centres) + 1))
+        self._sorted = vectors if self._centres is None else vectors[self._order]  # cell after cell
 
     def near(self, queries: Vectors, *, least: float, most: int | None = None) -> Neighbours:
         """Find the indexed vectors that are similar to queries.
@@ -78,8 +78,8 @@ class Index:
         found = []
         for start in range(0, len(queries), QUERIES):
             block = [
-                self._compared(queries, asking, cell, least=least)
-                for asking, cell in self._visits(queries[start : start + QUERIES], start)
+                self._compared(queries, asking, span, least=least)
+                for asking, span in self._visits(queries[start : start + QUERIES], start)
             ]
             found.append(_nearest(Neighbours(*map(np.concatenate, zip(*block, strict=True))), most))
         return Neighbours(*map(np.concatenate, zip(*found, strict=True)))
@@ -91,8 +91,8 @@ class Index:
         for start in range(0, len(queries), step):
             yield queries[start : start + step] @ self._centres.T
 
-    def _visits(self, queries: Vectors, offset: int) -> Iterator[tuple[Ints, Ints]]:
-        """Say which queries are compared with which vectors; yields rows of both."""
+    def _visits(self, queries: Vectors, offset: int) -> Iterator[tuple[Ints, slice]]:
+        """Say which queries are compared with which sorted vectors: rows of the ones, a span of the others."""
         if self._centres is None:
             probes = np.zeros((len(queries), 1), dtype=np.int64)
         else:
@@ -103,17 +103,18 @@ class Index:
         order = np.argsort(probes.ravel(), kind="stable")
         cells, starts = np.unique(probes.ravel()[order], return_index=True)
         for number, asking in zip(cells, np.split(order // probes.shape[1], starts[1:]), strict=True):
-            members = self._cells[number]
-            step = max(1, AT_ONCE // max(1, len(members)))
+            span = slice(self._ends[number], self._ends[number + 1])
+            step = max(1, AT_ONCE // max(1, span.stop - span.start))
             for start in range(0, len(asking), step):
-                yield asking[start : start + step] + offset, members
+                yield asking[start : start + step] + offset, span
 
-    def _compared(self, queries: Vectors, asking: Ints, members: Ints, *, least: float) -> Neighbours:
-        similar = queries[asking] @ self.vectors[members].T
-        query, member = np.nonzero(similar >= least)
-        others = asking[query] != members[member]
-        query, member = query[others], member[others]
-        return Neighbours(similar[query, member], asking[query], members[member])
+    def _compared(self, queries: Vectors, asking: Ints, span: slice, *, least: float) -> Neighbours:
+        similar = (queries[asking] @ self._sorted[span].T).ravel()
+        found = np.flatnonzero(similar >= least)
+        members = self._order[span]
+        query, member = asking[found // max(1, len(members))], members[found % max(1, len(members))]
+        others = query != member
+        return Neighbours(similar[found[others]], query[others], member[others])
 
 
 def _nearest(pairs: Neighbours, most: int | None) -> Neighbours:
