@@ -1,8 +1,8 @@
 """Which vectors point nearly the same way: exact for sets of usual size, in cells for large ones.
 
 A large set is divided into cells around some of its own vectors, as an inverted file is. A query is compared with
-the vectors of the cells nearest to it, so that time and memory grow about linearly with the number of vectors
-(Sivic and Zisserman, Video Google, ICCV 2003; Jégou et al., TPAMI 2011, section IV).
+the centres of all cells, and with the vectors of the nearest ones (Sivic and Zisserman, Video Google, ICCV 2003;
+Jégou et al., TPAMI 2011, section IV).
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Index:
         """Find the indexed vectors that are similar to queries.
 
         Of a set of more than :data:`EXACT` vectors, one that lies in none of a query's :data:`PROBES` nearest
-        cells is missed: of planted copies, one in a thousand (``benchmarks/near_duplicates.py``).
+        cells is missed; docs/reliability.md counts the planted copies that are found.
 
         Args:
             queries: (N, D) unit vectors, one for each indexed vector; none is compared with its own.
