@@ -30,7 +30,7 @@ def group_codes(groups: NDArray[np.str_] | None, *, count: int) -> NDArray[np.in
 
 
 def join_copies(codes: NDArray[np.int64], digests: Sequence[str]) -> NDArray[np.int64]:
-    """Join the groups that share an image, so that no exact copy can fall into two splits.
+    """Merge groups that share an image, so that exact copies stay in one split.
 
     Args:
         codes: (N,) group codes.

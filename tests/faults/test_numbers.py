@@ -58,6 +58,13 @@ def write_set(folder: Path, count: int, *, classes: int = 2, splits: dict[str, i
     return folder / "labels.csv"
 
 
+def training(verb: str, data: Path, pretrained: Path, *, epochs: int = 1) -> list[Any]:
+    """The words of a training command, but for its output."""
+    if verb == "pretrain":
+        return ["pretrain", data, *SMALL, "--epochs", epochs]
+    return ["finetune", pretrained, "--labels", data, "--epochs", epochs, "--device", "cpu"]
+
+
 def last_line(capsys: pytest.CaptureFixture[str]) -> str:
     printed = capsys.readouterr().err
     assert "Traceback" not in printed
@@ -92,9 +99,7 @@ def test_images_of_a_single_colour(
     verb: str, pretrained: Path, tmp_path: Path, say: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     labels = write_set(tmp_path / "set", 60)
-    words: list[Any] = ["pretrain", labels, *ONE]
-    if verb == "finetune":
-        words = ["finetune", pretrained, "--labels", labels, "--epochs", 1, "--device", "cpu"]
+    words = training(verb, labels, pretrained)
     for index in range(60):
         if index % 4:
             Image.new("RGB", (32, 32), (index, 90, 200)).save(tmp_path / f"set/images/{index}.png")
@@ -146,9 +151,8 @@ def test_exploding_gradients_are_said_and_kept(
         "cass.training.finetune_module.classification_loss",
         lambda *given, **named: times(classification_loss(*given, **named)),
     )
-    words: list[Any] = ["pretrain", scans, *SMALL, "--epochs", 4, "--batch-size", 4]
-    if verb == "finetune":
-        words = ["finetune", pretrained, "--labels", scans, "--epochs", 4, "--device", "cpu", "--branch", "cnn"]
+    more = {"pretrain": ["--batch-size", 4], "finetune": ["--branch", "cnn"]}
+    words = [*training(verb, scans, pretrained, epochs=4), *more[verb]]
     assert say(*words, "--out", tmp_path / "run") == 0
     assert codes(tmp_path / "run").count("exploding-gradients") == 1
     assert capsys.readouterr().err.count("The gradients grew to") == 1
@@ -167,9 +171,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_at_once(
     broken = torch.tensor(float("inf"), requires_grad=True)
     monkeypatch.setattr(CASS, "forward", lambda *given: StepOutput(1 * broken))
     monkeypatch.setattr("cass.training.finetune_module.classification_loss", lambda *given, **named: 1 * broken)
-    words: list[Any] = ["pretrain", scans, *ONE]
-    if verb == "finetune":
-        words = ["finetune", pretrained, "--labels", scans, "--epochs", 1, "--device", "cpu"]
+    words = training(verb, scans, pretrained)
     assert say(*words, "--out", tmp_path / "run") == 2
     assert last_line(capsys) == "Error: The loss is inf at step 0. Lower --lr, or use --precision 32."
     assert not (tmp_path / "run" / "summary.json").exists()

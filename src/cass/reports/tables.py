@@ -144,7 +144,8 @@ def gains(
         if len(pair) == 2:
             first, second = (row.metrics[metric].value for row in pair)
             one, two = (row.draws.get(metric, np.empty(0)) for row in pair)
-            change, draws = interval(first - second, one - two), one - two
+            draws = one - two
+            change = interval(first - second, draws)
             p = float("nan") if math.isnan(change.low) else two_sided(draws[~np.isnan(draws)])
             changes.append(Gain(branch, fraction, change, p))
     return changes

@@ -30,7 +30,7 @@ class ResolvedMethod:
         kind: The method.
         settings: The settings of the method.
         names: The branches to train.
-        recipe: The views of an image, as many as the method takes.
+        recipe: The augmentations; one view for each that the method needs.
     """
 
     kind: type[Method]

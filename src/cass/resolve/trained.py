@@ -26,7 +26,7 @@ log = logging.getLogger("cass")
 
 @dataclass(frozen=True)
 class ResolvedRows:
-    """Which images get a row, and where the rows go.
+    """Which images are processed, and where the output is written.
 
     Attributes:
         target: Where the rows go.

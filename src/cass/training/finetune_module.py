@@ -127,7 +127,7 @@ class FinetuneModule(BatchModule):
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Compute the mean loss of one batch."""
-        # An image that comes twice per epoch is augmented differently: random numbers belong to the draw.
+        # An image drawn twice in an epoch is augmented differently: the seed depends on the draw, not the image.
         draws = torch.arange(self._drawn, self._drawn + len(batch.rows))
         self._drawn += len(batch.rows)
         (view, *_more) = self.views(batch, items=draws)

@@ -42,7 +42,7 @@ class BatchModule(pl.LightningModule):
         self.seed = seed
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Move what the networks need; row numbers stay on the CPU, where the random numbers are drawn."""
+        """Move pixels and targets to the device; row numbers stay on the CPU, where random numbers are drawn."""
         return batch._replace(
             pixels=batch.pixels.to(device, non_blocking=True), targets=batch.targets.to(device, non_blocking=True)
         )

@@ -106,7 +106,7 @@ def load_manifest(
               (names joined by ``|`` for multi-label; empty for unlabelled), ``group`` and ``split``;
             - a folder: its ``labels.csv`` where it has one, else its layout
               (:func:`cass.data.manifest.folders.read_folder`);
-            - an image, or a pattern of images such as ``scans/*.png``;
+            - an image file, or a glob pattern such as ``scans/*.png``;
             - an ``.npz`` of MedMNIST, or ``medmnist:`` and the name of one, which is downloaded; both have
               splits and labels of their own;
             - ``"generated"``; a folder of that name is given as ``./generated``.
