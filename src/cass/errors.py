@@ -42,6 +42,13 @@ class OutputError(CassError):
     """An output folder or file that cannot be written, or a run folder that cannot be read."""
 
 
+class NotFiniteError(CassError):
+    """A loss or a gradient that is NaN or infinite: training has diverged."""
+
+    exit_code = 3
+    code = "not-finite"
+
+
 def did_you_mean(word: str, known: Iterable[str], *, count: int = 3) -> str:
     """Name the known words nearest to ``word``.
 

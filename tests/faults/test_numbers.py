@@ -172,9 +172,16 @@ def test_a_loss_that_is_not_finite_stops_the_run_at_once(
     monkeypatch.setattr(CASS, "forward", lambda *given: StepOutput(1 * broken))
     monkeypatch.setattr("cass.training.finetune_module.classification_loss", lambda *given, **named: 1 * broken)
     words = training(verb, scans, pretrained)
-    assert say(*words, "--out", tmp_path / "run") == 2
-    assert last_line(capsys) == "Error: The loss is inf at step 0. Lower --lr, or use --precision 32."
+    assert say(*words, "--out", tmp_path / "run") == 3
+    message = "The loss is inf at step 0. Lower --lr, or use --precision 32."
+    assert last_line(capsys) == f"Error: {message}"
     assert not (tmp_path / "run" / "summary.json").exists()
+    if verb == "pretrain":
+        told = json.loads((tmp_path / "run" / "failure.json").read_text())
+        assert told == {"code": "not-finite", "message": message}
+        monkeypatch.undo()
+        assert say(*words, "--out", tmp_path / "run", "--resume") == 0
+        assert not (tmp_path / "run" / "failure.json").exists()
 
 
 def test_weights_that_are_not_finite_are_refused(

@@ -10,6 +10,7 @@ from pathlib import Path
 from cass.config.finetune import FinetuneConfig
 from cass.errors import CassError, OutputError
 from cass.files import remove_partials
+from cass.runs.failure import failure_kept
 from cass.runs.folder import CONFIG, SUMMARY, claimed, refuse_other_settings, unfinished_folder, write_start
 
 # What a run computes does not depend on these.
@@ -76,7 +77,8 @@ def working_folder(config: FinetuneConfig) -> Iterator[Path]:
         remove_partials(config.out.parent, name=config.out.name)
         write_start(work, config)
         try:
-            yield work
+            with failure_kept(work):
+                yield work
         except CassError:
             if not any(work.glob("*/*.ckpt")):
                 shutil.rmtree(work)

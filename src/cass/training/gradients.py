@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
-from cass.errors import CassError
+from cass.errors import NotFiniteError
 from cass.types import Caution
 
 FIRST_STEPS = 10
@@ -88,11 +88,11 @@ class GradientWatch(pl.Callback):
         """Return by how much the gradients of this epoch have grown.
 
         Raises:
-            CassError: They are not finite.
+            NotFiniteError: They are not finite.
         """
         largest, usual = float(self._largest), float(self._usual)
         if not largest < float("inf"):
-            raise CassError(f"The gradients are {largest} at step {step}", "Lower --lr, or use --precision 32.")
+            raise NotFiniteError(f"The gradients are {largest} at step {step}", "Lower --lr, or use --precision 32.")
         growth = largest / usual if usual > 0 else 0.0
         if growth > EXPLODED and not self._warned:
             self._warned = True

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cass.config.pretrain import PretrainConfig
 from cass.data.store.dataset import Batch, EpochBatches, StoredImages, to_images, train_loader
-from cass.errors import CassError
+from cass.errors import NotFiniteError
 from cass.hardware import accelerator, workers
 from cass.methods.base import Method, Optimization
 from cass.models.backbones import Branch
@@ -54,10 +54,10 @@ class BatchModule(pl.LightningModule):
             loss: Scalar.
 
         Raises:
-            CassError: It is not finite.
+            NotFiniteError: It is not finite.
         """
         if is_read(loss, self.global_step) and not torch.isfinite(loss):
-            raise CassError(
+            raise NotFiniteError(
                 f"The loss is {float(loss.detach())} at step {self.global_step}",
                 "Lower --lr, or use --precision 32.",
             )

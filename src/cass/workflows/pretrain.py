@@ -18,6 +18,7 @@ from cass.files import write_json
 from cass.methods import Method
 from cass.models.checkpoints import save_branch
 from cass.resolve.pretrain import ResolvedPretrain, resolve_pretrain
+from cass.runs.failure import failure_kept
 from cass.runs.folder import CHECKPOINTS, LAST, METRICS, RUN_FORMAT, SUMMARY, claimed, read_metrics, write_metrics
 from cass.runs.forecast import forecast_lines, forecast_pretraining
 from cass.runs.inputs import Inputs, Plan, decode, make_plan
@@ -102,7 +103,8 @@ def run_pretrain(config: PretrainConfig, resolved: ResolvedPretrain | None = Non
         if main:
             claim_folder(config)  # another process may have begun meanwhile
             write_beginning(config, plan, run.resolved)
-        watch, progress = _train_and_watch(config, run, inputs)
+        with failure_kept(out) if main else nullcontext():
+            watch, progress = _train_and_watch(config, run, inputs)
         if not main:
             sys.exit(0)  # what follows is written once
         return _finish(
