@@ -65,6 +65,14 @@ def test_cells_need_not_hold_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == {(a, b) for a in range(30) for b in range(30) if a != b and a // 10 == b // 10}
 
 
+def test_many_equal_images_find_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "EXACT", 10)
+    monkeypatch.setattr(neighbours, "CELL", 1)
+    vectors = np.concatenate([directions(20, seed=1), directions(1).repeat(400, axis=0)])
+    found = Index(vectors).near(vectors, least=0.999, most=3)
+    assert np.bincount(found.query, minlength=420).tolist() == [0] * 20 + [3] * 400
+
+
 @pytest.mark.parametrize("limit", [5, neighbours.EXACT])
 def test_the_nearest_are_kept(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
     monkeypatch.setattr(neighbours, "EXACT", limit)

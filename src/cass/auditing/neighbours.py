@@ -55,7 +55,9 @@ class Index:
         self._order, self._ends = np.arange(count), np.array([0, count])
         if count > EXACT:
             chosen = np.random.default_rng(0).choice(count, size=-(-count // CELL), replace=False)
-            self._centres = vectors[np.sort(chosen)]
+            # Equal ones once: all but the first would be empty cells, which take the place of others in a search.
+            _, first = np.unique(vectors[np.sort(chosen)], axis=0, return_index=True)
+            self._centres = vectors[np.sort(chosen)[np.sort(first)]]
             nearest = np.concatenate([np.argmax(close, axis=1) for close in self._to_centres(vectors)])
             self._order = np.argsort(nearest, kind="stable")
             self._ends = np.searchsorted(nearest[self._order], np.arange(len(self._centres) + 1))
@@ -78,7 +80,7 @@ class Index:
         found = []
         for start in range(0, len(queries), QUERIES):
             block = [
-                self._compared(queries, asking, span, least=least)
+                _nearest(self._compared(queries, asking, span, least=least), most)  # many may be alike
                 for asking, span in self._visits(queries[start : start + QUERIES], start)
             ]
             found.append(_nearest(Neighbours(*map(np.concatenate, zip(*block, strict=True))), most))

@@ -92,7 +92,9 @@ class GradientWatch(pl.Callback):
         """
         largest, usual = float(self._largest), float(self._usual)
         if not largest < float("inf"):
-            raise NotFiniteError(f"The gradients are {largest} at step {step}", "Lower --lr, or use --precision 32.")
+            raise NotFiniteError(
+                f"The gradients are {largest} at step {step}", "Lower --lr, or use --precision 32."
+            )
         growth = largest / usual if usual > 0 else 0.0
         if growth > EXPLODED and not self._warned:
             self._warned = True
