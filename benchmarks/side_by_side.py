@@ -60,7 +60,7 @@ def joined(start: Path, stored: StoredImages, train: NDArray[np.bool_]) -> Embed
 
 
 def answers_of(cell: Cell, start: Path) -> dict[float, Answers]:
-    """Probe the joined embeddings of a cell without pretraining at each label fraction; returns the test answers."""
+    """Probe the joined embeddings of a cell without pretraining; returns the test answers by label fraction."""
     config = cell.config.model_copy(update={"out": start})
     cell.data.write()
     write_starting_run(config)
