@@ -45,34 +45,36 @@ def estimate(steps: Sequence[Step]) -> Estimate:
     for step, is_done in zip(steps, done, strict=True):
         seconds = step.seconds if is_done else None
         if seconds is not None:
-            for key in _likeness(step):
-                rates.setdefault(key, []).append(seconds / _relative_cost(step))
+            for key, cost in _likeness(step).items():
+                rates.setdefault(key, []).append(seconds / cost)
     left, unknown = 0.0, 0
     waiting = [step for step, is_done in zip(steps, done, strict=True) if not is_done]
     for step in waiting:
-        known = [key for key in _likeness(step) if key in rates]
+        likeness = _likeness(step)
+        known = [key for key in likeness if key in rates]
         if not known:
             return Estimate(len(steps), sum(done), None, len(waiting))
-        left += mean(rates[known[0]]) * _relative_cost(step)
-        unknown += known[0] not in _likeness(step)[:2]
+        left += mean(rates[known[0]]) * likeness[known[0]]
+        unknown += known[0] not in list(likeness)[:2]
     return Estimate(len(steps), sum(done), left, unknown)
 
 
-def _likeness(step: Step) -> list[tuple[str, ...]]:
-    """Name the kinds of steps that take about as long, the most similar first."""
+def _likeness(step: Step) -> dict[tuple[str, ...], float]:
+    """Name the kinds of steps whose time is alike, the most similar first, and what it is proportional to.
+
+    The time of a method grows with its epochs; of another method, whose epochs cost something else, the whole
+    time tells more.
+    """
     cell = step.cell
     kind = "start" if step.tuning is None and not cell.pretraining else "pretrain"
     kind = kind if step.tuning is None else "tune"
     networks = (cell.config.cnn, cell.config.transformer, str(cell.config.image_size))
     if step.tuning is None:
-        return [(kind, cell.data.name, *networks, cell.method), (kind, cell.data.name, *networks), (kind,)]
+        epochs = float(cell.config.epochs) if cell.pretraining else 1.0
+        own = (kind, cell.data.name, *networks, cell.method)
+        return {own: epochs, (kind, cell.data.name, *networks): 1.0, (kind,): 1.0}
     tuning = (step.tuning.protocol, f"{step.tuning.fraction:g}")
-    return [(kind, cell.data.name, *networks, *tuning), (kind, *networks, *tuning), (kind,)]
-
-
-def _relative_cost(step: Step) -> float:
-    """Return what a step's time is about proportional to."""
-    return float(step.cell.config.epochs) if step.tuning is None and step.cell.pretraining else 1.0
+    return dict.fromkeys([(kind, cell.data.name, *networks, *tuning), (kind, *networks, *tuning), (kind,)], 1.0)
 
 
 class Progress:
