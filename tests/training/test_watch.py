@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+import cass
 from cass.data.store.store import ImageStore
 from cass.models.backbones import BackboneSpec, Branch, build_branch
+from cass.training import watch as watching
 from cass.training.watch import CollapseWatch, WatchData, read_branch
 from cass.transforms.recipes import RECIPES
 from cass.transforms.views import build_views
+from conftest import TINY
 
 
 def watched(*, labels: bool = True) -> WatchData:
@@ -30,6 +35,7 @@ def watched(*, labels: bool = True) -> WatchData:
         task="multiclass",
         neighbours=3,
         seed=0,
+        epoch_images=48,
     )
 
 
@@ -65,7 +71,7 @@ def test_a_collapse_is_said_while_it_happens(branch: Branch) -> None:
             parameter.zero_()
 
     class Trainer:
-        is_global_zero, current_epoch = True, 0
+        is_global_zero, current_epoch, max_epochs = True, 0, 2
 
     logged: dict[str, float] = {}
 
@@ -81,3 +87,40 @@ def test_a_collapse_is_said_while_it_happens(branch: Branch) -> None:
     again.load_state_dict(watch.state_dict())
     assert [entry["epoch"] for entry in again.history] == [0, 1]
     assert list(again.table([{"epoch": 1, "train/loss": 0.5}])["loss"])[1] == 0.5
+
+
+def test_measuring_takes_no_longer_than_training(
+    scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = cass.pretrain(scans, out=tmp_path / "all", **TINY | {"epochs": 5})
+    assert run.frame()["cnn/spread"].notna().all()
+    monkeypatch.setattr(watching, "CHEAP", 0)
+    monkeypatch.setattr(WatchData, "embeddings", property(lambda data: 2 * data.epoch_images))
+    some = cass.pretrain(scans, out=tmp_path / "some", **TINY | {"epochs": 5})
+    left_out = some.frame().filter(like="/").drop(columns="train/loss").isna().all(axis=1)
+    assert left_out.tolist() == [True, False, True, False, False]
+    assert some.frame()["train/loss"].tolist() == run.frame()["train/loss"].tolist()
+    assert (tmp_path / "some" / "plots" / "pretraining.png").is_file()
+    assert json.dumps(some.summary["branches"]) == json.dumps(run.summary["branches"])
+
+
+def test_saved_weights_are_measured_where_they_are_not_the_last_ones(
+    scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: dict[str, int] = {}
+    original = CollapseWatch.measure
+    for name, start in (("averaged", 0.0), ("one", 0.9), ("last", 1.0)):
+        measured: list[int] = []
+
+        def measure(watch: CollapseWatch, epoch: int, seen: list[int] = measured) -> Any:
+            seen.append(epoch)
+            return original(watch, epoch)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(CollapseWatch, "measure", measure)
+            run = cass.pretrain(scans, out=tmp_path / name, **TINY | {"epochs": 2, "averaging_start": start})
+        counts[name] = len(measured)
+        rows = run.frame()
+        same = run.summary["branches"]["cnn"]["spread_end"] == pytest.approx(rows["cnn/spread"].iloc[-1], rel=1e-5)
+        assert same == (name != "averaged")
+    assert counts == {"averaged": 4, "one": 3, "last": 3}

@@ -47,9 +47,10 @@ def training_charts(tuning: pd.DataFrame, pretraining: pd.DataFrame | None) -> l
     if pretraining is not None and len(pretraining) > 1:
         for key, word in (("effective_rank", "effective rank"), ("spread", "spread")):
             columns = [name for name in pretraining.columns if name.endswith(f"/{key}")]
+            measured = {name: pretraining[["epoch", name]].dropna() for name in columns}  # not every epoch is
             series = [
-                Series(name.partition("/")[0], list(zip(pretraining["epoch"], pretraining[name], strict=True)))
-                for name in columns
+                Series(name.partition("/")[0], list(zip(part["epoch"], part[name], strict=True)))
+                for name, part in measured.items()
             ]
             text = f"Pretraining: {word} of the embeddings. Falling to nearly nothing would be collapse."
             parts.append(_over_epochs(series, word, text, low=0.0))

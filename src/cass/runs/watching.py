@@ -44,6 +44,7 @@ def watch_data(inputs: Inputs, *, make_views: MakeViews, images: int, neighbours
         task=manifest.task,
         neighbours=neighbours,
         seed=seed,
+        epoch_images=len(inputs.rows("train")),
     )
 
 

@@ -1,4 +1,4 @@
-"""The collapse watch: measures both branches at the start, after every epoch, and at the end."""
+"""The collapse watch: measures both branches at the start, after the epochs, and at the end."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 AUGMENTED = 256
+CHEAP = 512
+"""Embeddings that take no time worth saving."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class WatchData:
         task: Multi-class or multi-label.
         neighbours: Neighbours of the probe.
         seed: Seed of the two augmentations.
+        epoch_images: Images of an epoch of training.
     """
 
     images: Images
@@ -53,6 +56,13 @@ class WatchData:
     task: Task
     neighbours: int
     seed: int
+    epoch_images: int
+
+    @property
+    def embeddings(self) -> int:
+        """Embeddings that a measurement takes of each branch."""
+        bank = 0 if self.bank is None else len(self.bank)
+        return len(self.rows) + bank + 2 * min(AUGMENTED, len(self.rows))
 
     @property
     def chance(self) -> float:
@@ -119,7 +129,10 @@ def read_branch(branch: Branch, data: WatchData) -> Reading:
 
 
 class CollapseWatch(pl.Callback):
-    """Measures every branch after each epoch and warns as soon as one collapses.
+    """Measures every branch after the epochs and warns as soon as one is found to have collapsed.
+
+    Embedding must not take longer than training: where an epoch has fewer images than a measurement embeds, only
+    as many epochs are measured as keeps the images embedded below those trained on, and the last one always is.
 
     Args:
         branches: The branches by name.
@@ -132,6 +145,7 @@ class CollapseWatch(pl.Callback):
         self.data = data
         self.say = say
         self.history: list[dict[str, Any]] = []
+        self._epoch = 0
         self.final: dict[str, Any] | None = None
 
     def measure(self, epoch: int) -> dict[str, Reading]:
@@ -158,26 +172,27 @@ class CollapseWatch(pl.Callback):
         return [Reading(**entry[name]) for entry in entries]
 
     def table(self, rows: list[dict[str, Any]]) -> pd.DataFrame:
-        """Join the readings, the start's among them, with the rows of the epochs.
+        """Join the readings, the start's among them, with the losses of all epochs.
 
         Args:
             rows: One row an epoch, with ``epoch`` and ``train/loss``.
 
         Returns:
-            A row an epoch from 0, with ``loss`` and ``{branch}/{measure}``.
+            A row an epoch from 0, with ``epoch``, ``loss`` and ``{branch}/{measure}``.
         """
         import pandas as pd
 
-        losses = {row["epoch"]: row.get("train/loss") for row in rows}
-        return pd.DataFrame(
-            {"epoch": entry["epoch"], "loss": losses.get(entry["epoch"])}
+        measured = pd.DataFrame(
+            {"epoch": entry["epoch"]}
             | {f"{name}/{key}": value for name in self.branches for key, value in entry[name].items()}
             for entry in self.history
         )
+        losses = pd.DataFrame({"epoch": row["epoch"], "loss": row.get("train/loss")} for row in rows)
+        return measured.merge(losses, on="epoch", how="outer")
 
     def describe(self) -> list[str]:
-        """Return the last readings in short, one text a branch, for a progress bar."""
-        if not self.history:
+        """Return the readings of the last epoch in short, one text a branch, where it was measured."""
+        if not self.history or self.history[-1]["epoch"] != self._epoch:
             return []
         return [
             f"{name}: spread {reading.spread:.3f} rank {reading.effective_rank:.0f} "
@@ -200,13 +215,20 @@ class CollapseWatch(pl.Callback):
         """Measure the epoch's last weights, log them, and warn about a branch that has collapsed."""
         if not trainer.is_global_zero:
             return
-        readings = self.measure(trainer.current_epoch + 1)
-        for name, reading in readings.items():
-            for key, value in reading.to_dict().items():
+        self._epoch = trainer.current_epoch + 1
+        due = self._is_due(last=trainer.max_epochs)
+        readings = self.measure(self._epoch) if due else {}
+        for name in self.branches:
+            values = readings[name].to_dict() if due else dict.fromkeys(self.history[-1][name], float("nan"))
+            for key, value in values.items():
                 module.log(f"{name}/{key}", value, rank_zero_only=True)
-            judged = self.verdict(name)
-            if judged.collapsed:
-                self.say(f"The {name} branch has COLLAPSED by epoch {trainer.current_epoch + 1}: {judged.reason}.")
+            if due and (judged := self.verdict(name)).collapsed:
+                self.say(f"The {name} branch has COLLAPSED by epoch {self._epoch}: {judged.reason}.")
+
+    def _is_due(self, *, last: int | None) -> bool:
+        """Tell whether this epoch is measured."""
+        trained = (self._epoch - self.history[-1]["epoch"]) * self.data.epoch_images
+        return self._epoch == last or self.data.embeddings <= max(trained, CHEAP)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the history, for checkpoints."""
@@ -215,3 +237,4 @@ class CollapseWatch(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the history of the run that continues."""
         self.history = list(state_dict["history"])
+        self._epoch = self.history[-1]["epoch"]

@@ -31,6 +31,7 @@ from cass.runs.pretrain_folder import (
     write_beginning,
 )
 from cass.runs.watching import watch_data
+from cass.training.averaging import first_averaged_epoch
 from cass.training.gradients import gradient_cautions
 from cass.training.pretrain_fit import Pretraining, fit_pretraining, prepare_pretraining
 from cass.training.ranks import is_main, local_device
@@ -195,8 +196,10 @@ def _finish(
     from cass.reports.plots import plot_pretraining
 
     out = config.out
-    method.to(local_device(config))
-    watch.measure_final()
+    first = first_averaged_epoch(config.averaging_start, config.epochs)
+    if first is not None and first < config.epochs - 1:  # else the saved weights are the last epoch's
+        method.to(local_device(config))
+        watch.measure_final()
     method.to("cpu")
     branches = _save_branches(out, method, watch)
     images_seen = config.epochs * len(inputs.rows("train"))
