@@ -104,6 +104,7 @@ def forecast_pretraining(
     branches = run.method.branches()
     parameters = {name: sum(value.numel() for value in branch.parameters()) for name, branch in branches.items()}
     watched = 2 * min(len(val), config.watch_images) + 2 * AUGMENTED
+    measurements = 2 + config.epochs * min(1.0, len(train) / watched)  # two: the start, and the saved weights
     trained = sum(value.numel() for value in run.method.parameters())
     return Forecast(
         plan=plan,
@@ -112,7 +113,7 @@ def forecast_pretraining(
         steps=config.epochs * math.ceil(len(train) / batch),
         image_seconds=image_seconds,
         decode_seconds=seconds * len(manifest),
-        seconds=config.epochs * (len(train) + watched * FORWARD_SHARE) * image_seconds,
+        seconds=(config.epochs * len(train) + measurements * watched * FORWARD_SHARE) * image_seconds,
         memory=peak_memory(torch_device(config)),
         cache_bytes=len(manifest) * config.image_size**2 * config.in_chans * store.array.dtype.itemsize,
         # Weights, the two moments of the optimiser and the averaged weights in the checkpoint; the branches alone.
