@@ -54,6 +54,11 @@ def precision(settings: ComputeSettings) -> Any:
     return "bf16-mixed" if _cpu_has_bf16() else "32-true"
 
 
+def is_bf16_on_cpu(settings: ComputeSettings) -> bool:
+    """Tell whether a CPU trains with bf16 autocast."""
+    return accelerator(settings.device) == "cpu" and precision(settings) == "bf16-mixed"
+
+
 def _cpu_has_bf16() -> bool:
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name, bool)() for name in checks)

@@ -16,8 +16,9 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from cass.config.shared import TrainSettings
 from cass.errors import CassError
-from cass.hardware import accelerator, keep_freed_memory, precision
+from cass.hardware import accelerator, is_bf16_on_cpu, keep_freed_memory, precision
 from cass.training.compiling import CompileTrial
+from cass.training.cpu_kernels import fast_cpu_kernels
 
 FLUSH_SECONDS = 2
 """Ctrl-C within a write leaves TensorBoard's thread asleep until its next flush, and the process waits for it."""
@@ -60,7 +61,7 @@ def fit(
     gpu = accelerator(settings.device) == "cuda"
     several = devices * nodes > 1
     keep_freed_memory()
-    with _quiet(), _plain_errors(several=several):
+    with _quiet(), _plain_errors(several=several), fast_cpu_kernels(module, on=is_bf16_on_cpu(settings)):
         trainer = pl.Trainer(
             accelerator=accelerator(settings.device),
             devices=devices,

@@ -13,8 +13,9 @@ from torch import nn
 
 from cass.config.pretrain import PretrainConfig
 from cass.config.speed import SpeedConfig
-from cass.hardware import precision, torch_device
+from cass.hardware import is_bf16_on_cpu, precision, torch_device
 from cass.models.backbones import Branch
+from cass.training.cpu_kernels import fast_cpu_kernels
 from cass.training.start import start_branch
 from cass.types import BRANCHES, BranchName
 
@@ -66,6 +67,11 @@ def autocast(config: PretrainConfig) -> AbstractContextManager[Any]:
     """Return the autocast that the settings mean."""
     device = torch_device(config)
     return torch.autocast(device.type, torch.bfloat16, enabled=precision(config) == "bf16-mixed")
+
+
+def kernels(config: PretrainConfig, module: nn.Module) -> AbstractContextManager[None]:
+    """Let a contestant use the kernels that training chooses on a CPU in bf16."""
+    return fast_cpu_kernels(module, on=is_bf16_on_cpu(config))
 
 
 def adam(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

@@ -27,6 +27,7 @@ from cass.benchmarking.speed.contestants import (
     Timing,
     adam,
     autocast,
+    kernels,
     networks,
     pretrain_config,
     repeat,
@@ -150,6 +151,10 @@ class Rival:
 
     def run(self, steps: int) -> Timing:
         """Do some steps."""
+        with kernels(self.config, self.model):
+            return self._run(steps)
+
+    def _run(self, steps: int) -> Timing:
         synchronize(self.device)
         start, waited, images = time.perf_counter(), self.loader.waited, 0
         for _ in range(steps):
