@@ -1,0 +1,62 @@
+"""What benchmarks/rivals.py says of results whose differences are known."""
+
+from __future__ import annotations
+
+import runpy
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cass.benchmarking.outcome import Outcome
+from cass.evaluation.resampling import Score
+
+RIVALS = Path(__file__).resolve().parents[2] / "benchmarks" / "rivals.py"
+LEAD = {"cass": 0.0, "dino": 0.1, "mae": 0.2, "none": -0.1}
+SECONDS = {"cass": 10.0, "dino": 20.0, "mae": 5.0, "none": 0.0}
+
+
+def known() -> Outcome:
+    rng = np.random.default_rng(0)
+    rows, scores, pretrainings = [], {}, []
+    for method, data, seed, fraction, branch in product(LEAD, "ab", range(3), (0.1, 1.0), ("cnn", "transformer")):
+        if (method, branch) == ("mae", "cnn"):
+            continue
+        cell = f"{data}-{method}-{seed}-{fraction}"
+        value = 0.7 - LEAD[method] * fraction + 0.001 * seed
+        scores[cell, branch] = Score(value, value + 0.001 * rng.normal(size=500))
+        place = {"data": data, "network": "n", "method": method, "batch_size": 16, "epochs": 4, "seed": seed}
+        part = {"protocol": "probe", "label_fraction": fraction, "branch": branch}
+        rows.append(place | part | {"metric": "balanced_accuracy", "value": value, "cell": cell})
+        pretrainings.append(place | {"branch": branch, "seconds": SECONDS[method] * (1 + (data == "b"))})
+    return Outcome(
+        name="wide",
+        split="test",
+        claim="cass",
+        runs=pd.DataFrame(rows),
+        pretrainings=pd.DataFrame(pretrainings),
+        missing=[],
+        methods=tuple(LEAD),
+        main=(16, 4),
+        generated=(),
+        confirmation=(),
+        sources={"a": "here", "b": "there"},
+        scores=scores,
+    )
+
+
+def test_differences_verdicts_and_times_of_every_method() -> None:
+    script: dict[str, Any] = runpy.run_path(str(RIVALS))
+    (table,) = script["rival_tables"](known())
+    assert table.title == "cass minus other methods; networks n, fine-tuning probe, pretraining batch 16, epochs 4"
+    assert table.head == ["method", "10%, points", "100%, points", "time", "seeds"]
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert list(rows) == ["dino", "mae", "none"]
+    assert rows["dino"][0].startswith("+1.0 [")
+    assert rows["dino"][1].startswith("+10.0 [")
+    assert rows["mae"][1].startswith("+20.0 [")  # the Transformer alone
+    assert rows["none"][1].startswith("-10.0 [")
+    assert [rows[name][1].split("] ")[1] for name in rows] == ["better", "better", "worse"]
+    assert [row[2:] for row in rows.values()] == [["2.00", "3"], ["0.50", "3"], ["-", "3"]]
