@@ -1,4 +1,4 @@
-"""Compare candidates for the objective of cass with the default, as benchmarks/candidates.yaml says.
+"""Compare candidates for the objective of cass with the default, as candidates.yaml says.
 
 Usage: python benchmarks/candidates --out runs/candidates
 """
@@ -19,7 +19,7 @@ def main() -> None:
     folder = Path(__file__).parent
     for file in sorted(folder.glob("[a-z]*.py")):
         import_module(file.stem)
-    cass.benchmark(folder.with_suffix(".yaml"), out=parser.parse_args().out, jobs=1)
+    cass.benchmark(folder / "candidates.yaml", out=parser.parse_args().out, jobs=1)
 
 
 if __name__ == "__main__":
