@@ -16,17 +16,10 @@ from cass.benchmarking.claims import Claim, compare_methods
 from cass.benchmarking.outcome import Outcome, describe
 from cass.benchmarking.resolving import resolve_benchmark
 from cass.benchmarking.results import collect
+from cass.benchmarking.tables import time_beside
 from cass.config.benchmark import BenchmarkConfig
 from cass.files import write_text
 from cass.reports.tables import Cells, percent
-
-
-def time_beside(outcome: Outcome, method: str) -> str:
-    """Return the pretraining time of a method beside the claimed one's, mean over data sets, or a dash."""
-    seconds = outcome.pretrainings.groupby(["method", "data"])["seconds"].mean()
-    if method not in seconds or not seconds[method].all():
-        return "-"
-    return f"{(seconds[method] / seconds[outcome.claim]).dropna().mean():.2f}"
 
 
 def rival_tables(outcome: Outcome) -> list[Cells]:
@@ -36,6 +29,7 @@ def rival_tables(outcome: Outcome) -> list[Cells]:
         if claim.level == "fraction":
             rivals = by_setting.setdefault(describe(claim.setting), {})
             rivals.setdefault(claim.rival, {})[claim.where] = claim
+    own = outcome.pretrainings[outcome.pretrainings["method"] == outcome.claim]
     tables = []
     for setting, rivals in by_setting.items():
         shares = list(dict.fromkeys(where for found in rivals.values() for where in found))
@@ -48,7 +42,9 @@ def rival_tables(outcome: Outcome) -> list[Cells]:
                 for where in shares
             ]
             seeds = str(max(claim.difference.seeds for claim in found.values()))
-            rows.append([rival, *cells, time_beside(outcome, rival), seeds])
+            trained = outcome.pretrainings[outcome.pretrainings["method"] == rival]
+            time = time_beside(trained, own) if trained["seconds"].any() else "-"
+            rows.append([rival, *cells, time, seeds])
         head = ["method", *(f"{where}, points" for where in shares), "time", "seeds"]
         tables.append(Cells(f"{outcome.claim} minus other methods; {setting}", head, rows))
     return tables

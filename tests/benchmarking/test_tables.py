@@ -159,7 +159,7 @@ def test_pretraining_is_reported_with_its_time_beside_the_claim() -> None:
     cells = pretraining_table(outcome())
     assert cells is not None
     dino = next(row for row in cells.rows if "dino" in row)
-    assert dino[5:7] == ["30.0", "3.00"]
+    assert dino[5:7] == ["30.0", "3.00 (transformer only)"]
     assert dino[7:] == ["-", "-", "-", "1 of 5", "0.50 -> 0.40", "30.0 -> 20.0"]
 
 

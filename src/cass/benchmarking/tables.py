@@ -36,6 +36,25 @@ def result_tables(outcome: Outcome) -> list[Cells]:
     return tables
 
 
+def time_beside(rows: pd.DataFrame, own: pd.DataFrame) -> str:
+    """Write the time of pretrainings as a multiple of others'.
+
+    Args:
+        rows: Pretrainings of a method, a row for each branch.
+        own: Those of the method to compare with, on the same data.
+
+    Returns:
+        The ratio of the means; it names the branch where the method trains one of several, whose time is not that
+        of both.
+    """
+    seconds, others = (part.drop_duplicates("cell")["seconds"].mean() for part in (rows, own))
+    if math.isnan(others) or not others:
+        return "-"
+    alone = set(rows["branch"])
+    only = f" ({min(alone)} only)" if alone < set(own["branch"]) else ""
+    return f"{seconds / others:.2f}{only}"
+
+
 def pretraining_table(outcome: Outcome) -> Cells | None:
     """Lay out what the pretrainings were like: time, its ratio to the claimed method's, and the collapse watch."""
     table = outcome.pretrainings
@@ -47,11 +66,11 @@ def pretraining_table(outcome: Outcome) -> Cells | None:
     head += [f"{branch}: {what}" for branch in branches for what in ("collapsed", "spread", "effective rank")]
     lines = []
     for key, part in table.groupby(place, sort=False):
-        own = part[part["method"] == outcome.claim].drop_duplicates("cell")["seconds"].mean()
+        own = part[part["method"] == outcome.claim]
         for method in [name for name in outcome.methods if name in set(part["method"])]:
             rows = part[part["method"] == method]
             seconds = rows.drop_duplicates("cell")["seconds"].mean()
-            line = [*map(str, key), method, f"{seconds:.1f}", "-" if math.isnan(own) else f"{seconds / own:.2f}"]
+            line = [*map(str, key), method, f"{seconds:.1f}", time_beside(rows, own)]
             for branch in branches:
                 line += _watch(rows[rows["branch"] == branch])
             lines.append(line)
