@@ -5,6 +5,15 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
+# The size of the campaign and what is mutated; smaller ones try the commands.
+KILLS ?= 50
+FUZZ_SECONDS ?= 600
+SOAK ?= --runs 1000 --steps 20000
+SCALE ?= --images 20000 --start 1000000
+WALKS ?= $(wildcard ../shared/data/*/)
+WALK_IMAGES ?= 300
+MUTANTS ?=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test campaign mutants lint reference docs lock bench package supply check clean
 
@@ -20,20 +29,21 @@ demo: $(INSTALLED) ## the whole job on generated images, into runs/demo
 test: $(INSTALLED) ## run the fast tests, offline and on the CPU
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow and not gpu and not network"
 
-campaign: $(INSTALLED) ## the long checks: kills, fuzzing, soak, scale, slow tests, every documented command; hours
-	CASS_KILLS=50 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s tests/faults
+campaign: $(INSTALLED) ## the long checks: kills, fuzzing, soak, scale, slow tests, documented commands, supply; hours
+	CASS_KILLS=$(KILLS) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -s tests/faults
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "slow and not gpu and not network" --ignore tests/faults
 	$(PIP) install -q --target build/atheris atheris
 	for target in manifest config checkpoint jpeg png bmp tiff tiff-lzw dicom; do \
-	PYTHONPATH=build/atheris:src $(BIN)/python tests/fuzz/fuzz.py $$target --seconds 600 || exit 1; done
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/soak.py
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scale.py
-	for set in ../shared/data/*/; do \
-	$(BIN)/python docs/walk.py "$$set" --images 300 --out "runs/walk/$$(basename "$$set")" || exit 1; done
+	PYTHONPATH=build/atheris:src $(BIN)/python tests/fuzz/fuzz.py $$target --seconds $(FUZZ_SECONDS) || exit 1; done
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/soak.py $(SOAK)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scale.py $(SCALE)
+	for set in $(WALKS); do $(BIN)/python docs/walk.py "$$set" --images $(WALK_IMAGES) \
+	--out "runs/walk/$$(basename "$$set")" || exit 1; done
+	$(MAKE) supply
 
 mutants: $(INSTALLED) ## change methods, evaluation and splits a little, 5,000 times, and see whether tests notice; hours
 	$(PIP) install -q --target build/mutmut mutmut
-	OMP_NUM_THREADS=1 PYTHONPATH=build/mutmut:src $(BIN)/python -m mutmut run
+	OMP_NUM_THREADS=1 PYTHONPATH=build/mutmut:src $(BIN)/python -m mutmut run $(MUTANTS)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/mutants.py
 
 lint: $(INSTALLED) ## check format, style, types and layers
