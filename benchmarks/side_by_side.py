@@ -106,15 +106,16 @@ def probe_logits(
     """Fit a probe as `cass finetune --head linear` does; returns the logits (N, K) of all images."""
     train, validation, sample = (rows[name] for name in ("train", "validation", "sample"))
     few = len(validation) < FEW_VALIDATION
+    weighed = np.concatenate([train, validation]) if few else train
     probe = fit_probe(
         embeddings[train],
         targets[train],
         validation=embeddings[validation],
         validation_targets=targets[validation],
         task="multiclass",
-        weights=choose_balance(settings, targets[train], task="multiclass").probe_weights,
+        weights=choose_balance(settings, targets[weighed], task="multiclass").probe_weights,
         sample=embeddings[sample],
-        codes=codes[np.concatenate([train, validation])] if few else None,
+        codes=codes[weighed] if few else None,
         pooled=few,
     )
     return probe.logits(embeddings)

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss as sklearn_log_loss
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-from cass.evaluation.logistic import UNSEEN_LOGIT, log_loss
+from cass.evaluation.logistic import UNSEEN_LOGIT, LogisticFits, log_loss
 from cass.evaluation.probe import (
     FOLD_PENALTIES,
     PENALTIES,
@@ -212,6 +212,25 @@ def test_folds_hold_every_image_out_once_and_divide_no_group(task: str) -> None:
     assert (alone.penalty, alone.scaling.name) == (probe.penalty, probe.scaling.name)
     assert alone.held_rows.tolist() == list(range(30, 40))
     np.testing.assert_allclose(alone.held, alone.logits(x[30:]), atol=1e-6)
+
+
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_weights_of_the_folds_become_those_of_the_training_images(task: str) -> None:
+    x, y = blobs(40, width=8, classes=2)
+    uneven = np.argsort(y[:, 0] + np.random.default_rng(0).random(40))  # the classes differ in their shares
+    x, y = x[uneven], y[uneven]
+
+    def balancing(labels: np.ndarray) -> np.ndarray:
+        count = labels.sum(axis=0)
+        return len(labels) / (2 * count) if task == "multiclass" else (len(labels) - count) / count
+
+    given = {"validation": x[28:], "validation_targets": y[28:], "task": task, "codes": np.arange(40)}
+    alone = fit_probe(x[:28], y[:28], weights=balancing(y), **given)
+    features = alone.scaling.apply(x[:28])
+    weight, bias = LogisticFits(features, y[:28], balancing(y[:28]), task).at(alone.penalty)
+    expected, shift = alone.scaling.folded(weight, bias, None)
+    np.testing.assert_allclose(alone.weight, expected, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(alone.bias, shift, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("each", [2, 3, 4])

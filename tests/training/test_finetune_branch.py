@@ -40,7 +40,7 @@ def test_the_best_of_probe_and_epochs_is_returned_calibrated(
     monkeypatch.setattr(logging.getLogger("cass"), "propagate", True)
     balance = choose_balance(config, images.train.labels, task="multiclass")
     with caplog.at_level(logging.INFO, logger="cass"):
-        probed = probe_branch(config, branch, data=images, balance=balance)
+        probed = probe_branch(config, branch, data=images)
         tuned = tune_branch(
             config, probed, "cnn", data=images, balance=balance, pseudo=None, fresh=False, work=tmp_path
         )

@@ -29,7 +29,7 @@ FindWeights = Callable[[str], tuple[dict[str, Any], dict[str, str]]]
 CheckNetworks = Callable[[list[BackboneSpec]], None]
 
 PRETRAIN = "pretrain"
-REVISION = 2  # raised when the same settings give other results; cells of an earlier one are kept, not reported
+REVISION = 3  # raised when the same settings give other results; cells of an earlier one are kept, not reported
 # Where and with how many helpers a cell is computed is no part of what it is; neither are the places of files,
 # whose contents count instead, nor what is permitted.
 _COLUMN_NAMES = {"image_column", "label_column", "group_column"}  # what they hold is part of the data set's digest

@@ -137,8 +137,7 @@ def fit_probe(
 
     What is minimised is the weighted mean log loss plus ``penalty / 2`` times the squared norm of the weights on
     embeddings that are centred and scaled, by one number (isotropic) or each feature by its spread (standardised).
-    Strengths are tried from the strongest down, until two in a row do not lower the mean log loss of the images
-    held out. The lowest loss wins, and of equal ones isotropic scaling and the strongest penalty.
+    Strengths are tried from the strongest down, until two in a row do not lower the loss. The lowest wins.
 
     Args:
         embeddings: Training embeddings (N, D), finite; N of 1 or more.
@@ -150,7 +149,7 @@ def fit_probe(
         sample: (U, D) embeddings that give centre and scale, such as those of all training images; default:
             those of the labelled training images.
         codes: (N + M,) group codes of the training and validation images. Where given, five folds of both,
-            which divide no group, are held out in turn: for few validation images.
+            which divide no group, are held out in turn: for few validation images. The weights are of both.
         pooled: Where folds are held out, fit the probe to training and validation images.
 
     Returns:
@@ -166,15 +165,17 @@ def fit_probe(
     counted = np.ones(targets.shape[1]) if weights is None else np.asarray(weights, dtype=np.float64)
     train, held = np.arange(len(raw)), np.arange(len(raw), len(pool))
     splits = [Split(train, held)] if codes is None else probe_folds(labels, codes, task=task)
-    scaled_by = raw if sample is None else sample
     # The products are small: threads that wait for each other cost more than they give.
     with threadpool_limits(1, user_api="blas"):
-        chosen = _choose_scaling(pool, labels, splits, counted, task, sample=scaled_by, several=codes is not None)
+        scaled_by, several = raw if sample is None else sample, codes is not None
+        chosen = _choose_scaling(pool, labels, splits, counted, task, sample=scaled_by, several=several)
         choice, features = chosen.choice, chosen.features
         if codes is None and choice.fitted is not None:
             coefficients, bias = choice.fitted
         else:
             rows = np.arange(len(pool)) if pooled else train
+            if weights is not None:
+                counted = same_priors(counted, labels, Split(rows, held), task=task)
             coefficients, bias = LogisticFits(features[rows], labels[rows], counted, task).at(choice.penalty)
     if not pooled:
         choice = choice._replace(held=features[held] @ coefficients.T + bias, held_rows=held)

@@ -15,7 +15,7 @@ from cass.data.store.dataset import StoredImages
 from cass.evaluation.probe import Probe, Scaling, fit_probe, scalings
 from cass.hardware import torch_device
 from cass.models.backbones import Branch
-from cass.training.balance import Balance
+from cass.training.balance import choose_balance
 from cass.training.labelled import LabelledImages
 from cass.training.stored_embeddings import embed_finite
 
@@ -43,14 +43,30 @@ class ProbedBranch:
     seconds: float
 
 
-def probe_branch(config: TuneSettings, branch: Branch, *, data: LabelledImages, balance: Balance) -> ProbedBranch:
+def probe_weights(
+    config: TuneSettings, data: LabelledImages, *, with_validation: bool
+) -> NDArray[np.float64] | None:
+    """Weight the classes of the images that a classifier is fitted to; with few of each, those of others mislead.
+
+    Args:
+        config: Settings of fine-tuning.
+        data: The images.
+        with_validation: Whether they are the training and validation images, or the training images alone.
+
+    Returns:
+        (K,) weights, or None where classes are not balanced.
+    """
+    labels = data.labels if with_validation else data.train.labels
+    return choose_balance(config, labels, task=data.task).probe_weights
+
+
+def probe_branch(config: TuneSettings, branch: Branch, *, data: LabelledImages) -> ProbedBranch:
     """Embed the images with a branch and fit a linear probe.
 
     Args:
         config: Settings of fine-tuning.
         branch: The branch as pretraining left it.
         data: The images.
-        balance: How classes of unequal size are treated.
 
     Returns:
         The branch with its probe.
@@ -70,7 +86,7 @@ def probe_branch(config: TuneSettings, branch: Branch, *, data: LabelledImages, 
         validation=held,
         validation_targets=data.validation.labels,
         task=data.task,
-        weights=balance.probe_weights,
+        weights=probe_weights(config, data, with_validation=data.few_validation),
         sample=sample,
         codes=data.codes if data.few_validation else None,
         pooled=pooled,

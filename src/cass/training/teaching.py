@@ -15,9 +15,8 @@ from cass.data.store.dataset import StoredImages
 from cass.evaluation.cross_teaching import Judgement, Lesson, Pupil, judge, teach
 from cass.evaluation.logistic import Floats
 from cass.evaluation.probe import Classifier, Split, probe_folds
-from cass.training.balance import Balance
 from cass.training.labelled import LabelledImages, PseudoLabels
-from cass.training.probing import ProbedBranch
+from cass.training.probing import ProbedBranch, probe_weights
 from cass.types import BranchName
 
 log = logging.getLogger("cass")
@@ -45,7 +44,7 @@ class Teaching:
 
 
 def teach_branches(
-    config: TuneSettings, probed: Mapping[BranchName, ProbedBranch], *, data: LabelledImages, balance: Balance
+    config: TuneSettings, probed: Mapping[BranchName, ProbedBranch], *, data: LabelledImages
 ) -> Teaching:
     """Let both branches label images for each other, unless that does not help.
 
@@ -53,7 +52,6 @@ def teach_branches(
         config: Settings of fine-tuning.
         probed: The branches with their linear probes.
         data: The images. Only the labels of the budget are read, and no test image is there.
-        balance: How classes of unequal size are treated.
 
     Returns:
         The branches with their probes, and the pseudo-labels.
@@ -62,12 +60,13 @@ def teach_branches(
     reason = _obstacle(config, probed, data)
     if reason:
         return _without(probed, data, reason)
-    weights = balance.probe_weights
-    counted = np.ones(data.labels.shape[1]) if weights is None else weights
+    counted = _counted(config, data, with_validation=data.few_validation)
     judgement = judge(_pupils(probed), data.labels, _held_out(data), task=data.task, weights=counted)
     if config.unlabelled == "auto" and not judgement.helps:
         return _without(probed, data, _verdict(judgement), judgement)
-    fitted = len(data.labels) if _pooled(probed) else len(data.train)
+    pooled = _pooled(probed)
+    fitted = len(data.labels) if pooled else len(data.train)
+    counted = _counted(config, data, with_validation=pooled)
     taught = teach(_pupils(probed, count=fitted), data.labels[:fitted], task=data.task, weights=counted)
     pseudo = {name: _pseudo_labels(data, lesson) for name, lesson in taught.lessons.items()}
     counts = {name: len(lesson.rows) for name, lesson in taught.lessons.items()}
@@ -136,6 +135,12 @@ def _findings(data: LabelledImages, judgement: Judgement | None) -> dict[str, An
     }
     numbers = {name: value if np.isfinite(value) else None for name, value in losses.items()}
     return found | {"held_out": len(judgement.rows)} | numbers
+
+
+def _counted(config: TuneSettings, data: LabelledImages, *, with_validation: bool) -> Floats:
+    """Return the class weights (K,) of the probes, 1 everywhere where classes are not balanced."""
+    weights = probe_weights(config, data, with_validation=with_validation)
+    return np.ones(data.labels.shape[1]) if weights is None else weights
 
 
 def _pooled(probed: Mapping[BranchName, ProbedBranch]) -> bool:

@@ -155,8 +155,8 @@ def _taught_branches(resolved: ResolvedFinetune, data: LabelledImages, balance: 
     if balance.kind != config.balance:
         log.info("Labels that occur together cannot be drawn equally often: classes are weighted instead.")
     branches = {name: _starting_branch(config, resolved.pretraining, name) for name in names}
-    probed = {name: probe_branch(config, each, data=data, balance=balance) for name, each in branches.items()}
-    return teach_branches(config, probed, data=data, balance=balance)
+    probed = {name: probe_branch(config, each, data=data) for name, each in branches.items()}
+    return teach_branches(config, probed, data=data)
 
 
 def _keep_logs(work: Path, logs: Path) -> None:
