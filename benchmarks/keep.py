@@ -1,6 +1,6 @@
 """Keep the results of a benchmark in a file that is small enough for the repository, and take them up again.
 
-Of each finished cell it keeps what tables and intervals are computed from: summaries, times, reports, and the
+Of each step that is done it keeps what tables and intervals are computed from: summaries, times, reports, and the
 label and prediction of each test image. Networks are not kept. Unpacked cells count as done, so that
 `cass benchmark` writes the tables again without training, and goes on with the cells that are not there;
 a cell of which more is asked is pretrained again.
@@ -41,13 +41,13 @@ def kept_texts(step: Step, out: Path) -> dict[str, str]:
 
 
 def pack(spec: Path, out: Path, target: Path) -> int:
-    """Write the archive; returns the number of cells in it."""
+    """Write the archive with the steps that are done; returns the number of cells in it."""
     cells = resolve_benchmark(BenchmarkConfig(spec=spec, out=out)).cells.values()
-    done = [cell for cell in cells if all(step.done for step in steps_of(cell))]
+    done = [cell for cell in cells if steps_of(cell)[0].done]
     target.parent.mkdir(exist_ok=True)
     with whole_file(target) as partial, tarfile.open(partial, "w:xz", preset=9) as archive:
         for cell in sorted(done, key=lambda cell: cell.name):
-            for step in steps_of(cell):
+            for step in filter(lambda step: step.done, steps_of(cell)):
                 for name, text in kept_texts(step, out).items():
                     entry = tarfile.TarInfo(name)
                     entry.size = len(text.encode())
