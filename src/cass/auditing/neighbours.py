@@ -54,10 +54,10 @@ class Index:
         self._centres: Vectors | None = None
         self._order, self._ends = np.arange(count), np.array([0, count])
         if count > EXACT:
-            chosen = np.random.default_rng(0).choice(count, size=-(-count // CELL), replace=False)
+            rows = np.random.default_rng(0).choice(count, size=-(-count // CELL), replace=False)
+            chosen = vectors[np.sort(rows)]
             # Equal ones once: all but the first would be empty cells, which take the place of others in a search.
-            _, first = np.unique(vectors[np.sort(chosen)], axis=0, return_index=True)
-            self._centres = vectors[np.sort(chosen)[np.sort(first)]]
+            self._centres = chosen[np.sort(np.unique(chosen, axis=0, return_index=True)[1])]
             nearest = np.concatenate([np.argmax(close, axis=1) for close in self._to_centres(vectors)])
             self._order = np.argsort(nearest, kind="stable")
             self._ends = np.searchsorted(nearest[self._order], np.arange(len(self._centres) + 1))

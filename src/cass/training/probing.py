@@ -46,7 +46,7 @@ class ProbedBranch:
 def probe_weights(
     config: TuneSettings, data: LabelledImages, *, with_validation: bool
 ) -> NDArray[np.float64] | None:
-    """Weight the classes of the images that a classifier is fitted to; with few of each, those of others mislead.
+    """Balance the classes of the images that a probe is fitted to.
 
     Args:
         config: Settings of fine-tuning.
