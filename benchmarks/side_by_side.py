@@ -29,18 +29,16 @@ from cass.config.benchmark import BenchmarkConfig
 from cass.config.finetune import FinetuneConfig
 from cass.data.splits.resolve import read_splits
 from cass.data.store.dataset import StoredImages
-from cass.evaluation.probe import fit_probe, scalings
+from cass.evaluation.probe import scalings
 from cass.evaluation.resampling import Answers, GroupDraws, difference, resample
 from cass.files import write_text
-from cass.groups import group_codes
 from cass.models.checkpoints import load_branch
 from cass.reports.tables import Cells, percent
 from cass.resolve.finetune import labelled_manifest
 from cass.runs.folder import SPLITS_FILE, branch_files
 from cass.runs.inputs import decode, make_plan
-from cass.runs.label_budget import labelled_images
-from cass.training.balance import choose_balance
-from cass.training.labelled import FEW_VALIDATION
+from cass.runs.label_budget import labelled_data, labelled_images
+from cass.training.probing import fit_to_labels
 from cass.training.stored_embeddings import embed_finite
 
 PROTOCOL = "probe"
@@ -81,12 +79,9 @@ def answers_of(cell: Cell, start: Path) -> dict[float, Answers]:
     found = {}
     for tuning in settings:
         budget, labelled = labelled_images(tuning, config, plan)
-        rows = {
-            name: np.array([places[budget.manifest.images[row]] for row in part], dtype=np.int64)
-            for name, part in labelled._asdict().items()
-        }
-        codes = group_codes(inputs.manifest.groups, count=len(embeddings))
-        logits = probe_logits(tuning, embeddings, rows, inputs.manifest.targets, codes)
+        rows = [[places[budget.manifest.images[row]] for row in part] for part in labelled]
+        parts = dict(zip(("train", "held", "sample"), (embeddings[part] for part in rows), strict=True))
+        logits = fit_to_labels(tuning, labelled_data(budget, labelled), **parts).logits(embeddings)
         found[tuning.label_fraction] = Answers(
             predicted=np.eye(logits.shape[1], dtype=np.bool_)[logits[test].argmax(axis=1)],
             targets=inputs.manifest.targets[test],
@@ -94,31 +89,6 @@ def answers_of(cell: Cell, start: Path) -> dict[float, Answers]:
             task=inputs.manifest.task,
         )
     return found
-
-
-def probe_logits(
-    settings: FinetuneConfig,
-    embeddings: Embeddings,
-    rows: dict[str, NDArray[np.int64]],
-    targets: NDArray[np.uint8],
-    codes: NDArray[np.int64],
-) -> Embeddings:
-    """Fit a probe as `cass finetune --head linear` does; returns the logits (N, K) of all images."""
-    train, validation, sample = (rows[name] for name in ("train", "validation", "sample"))
-    few = len(validation) < FEW_VALIDATION
-    weighed = np.concatenate([train, validation]) if few else train
-    probe = fit_probe(
-        embeddings[train],
-        targets[train],
-        validation=embeddings[validation],
-        validation_targets=targets[validation],
-        task="multiclass",
-        weights=choose_balance(settings, targets[weighed], task="multiclass").probe_weights,
-        sample=embeddings[sample],
-        codes=codes[weighed] if few else None,
-        pooled=few,
-    )
-    return probe.logits(embeddings)
 
 
 def comparison(outcome: Outcome, found: dict[Place, Answers]) -> Cells:

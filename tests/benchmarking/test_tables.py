@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
@@ -18,6 +17,7 @@ from cass.benchmarking.plan import PlanLine, duration, plan_table
 from cass.benchmarking.plots import plot_benchmark
 from cass.benchmarking.tables import pretraining_table, result_tables, tables_latex, tables_markdown
 from cass.evaluation.resampling import Score
+from known_outcome import known_outcome
 
 SEEDS = 5
 
@@ -63,19 +63,16 @@ def outcome(
     missing = []
     if drop:
         missing = [MissingResult(Place("brain", "small", drop[0], 16, 2, drop[1], "full", 0.1), "GPU on fire")]
-    return Outcome(
-        split="test",
-        name="known",
-        claim="cass",
-        runs=pd.DataFrame(rows),
-        pretrainings=pd.DataFrame(trained),
-        missing=missing,
+    return known_outcome(
+        rows,
+        trained,
         methods=("cass", "dino", "none"),
+        sources={"brain": "a", "blood_cells": "b"},
+        scores=scores,
+        missing=missing,
         main=(batch_sizes[0], 2),
         generated=("brain",),
         confirmation=("blood_cells",),
-        sources={"brain": "a", "blood_cells": "b"},
-        scores=scores,
     )
 
 

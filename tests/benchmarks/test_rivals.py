@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from cass.benchmarking.outcome import Outcome
 from cass.evaluation.resampling import Score
+from known_outcome import known_outcome
 
 RIVALS = Path(__file__).resolve().parents[2] / "benchmarks" / "rivals.py"
 LEAD = {"cass": 0.0, "dino": 0.1, "mae": 0.2, "none": -0.1}
@@ -32,20 +32,8 @@ def known() -> Outcome:
         rows.append(place | part | {"metric": "balanced_accuracy", "value": value, "cell": cell})
         trained = {"branch": branch, "cell": f"{data}-{method}-{seed}"}
         pretrainings.append(place | trained | {"seconds": SECONDS[method] * (1 + (data == "b"))})
-    return Outcome(
-        name="wide",
-        split="test",
-        claim="cass",
-        runs=pd.DataFrame(rows),
-        pretrainings=pd.DataFrame(pretrainings),
-        missing=[],
-        methods=tuple(LEAD),
-        main=(16, 4),
-        generated=(),
-        confirmation=(),
-        sources={"a": "here", "b": "there"},
-        scores=scores,
-    )
+    sources = {"a": "here", "b": "there"}
+    return known_outcome(rows, pretrainings, methods=tuple(LEAD), sources=sources, scores=scores)
 
 
 def test_differences_verdicts_and_times_of_every_method() -> None:

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from cass.benchmarking.outcome import Outcome
 from cass.evaluation.resampling import Score
+from known_outcome import known_outcome
 
 TARGETS = Path(__file__).resolve().parents[2] / "benchmarks" / "targets.py"
 GAIN = {("cass", "probe"): 0.10, ("cass", "taught"): 0.15, ("none", "probe"): 0.0}
@@ -42,19 +41,13 @@ def tables() -> dict[str, dict[tuple[str, str], list[str]]]:
         kept = 30.0 if (data, branch) == ("b", "cnn") else 90.0
         ranks = {"effective_rank_start": 100.0, "effective_rank_end": kept, "collapsed": False}
         pretrainings.append({"data": data, "method": "cass", "branch": branch, "seed": seed} | ranks)
-    outcome = Outcome(
-        name="small",
-        split="test",
-        claim="cass",
-        runs=pd.DataFrame(rows),
-        pretrainings=pd.DataFrame(pretrainings),
-        missing=[],
+    outcome = known_outcome(
+        rows,
+        pretrainings,
         methods=("cass", "none"),
-        main=(16, 4),
-        generated=(),
-        confirmation=("b",),
         sources={"a": "here", "b": "there"},
         scores=scores,
+        confirmation=("b",),
     )
     script: dict[str, Any] = runpy.run_path(str(TARGETS))
     return {

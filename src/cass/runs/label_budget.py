@@ -12,9 +12,12 @@ from cass.config.finetune import FinetuneConfig
 from cass.config.pretrain import PretrainConfig
 from cass.data.splits.fractions import label_subset
 from cass.data.splits.resolve import require_training_images
+from cass.data.store.dataset import StoredImages
 from cass.errors import DataError
+from cass.groups import group_codes
 from cass.runs.inputs import Inputs, Plan, decode
 from cass.seeds import derive_seed
+from cass.training.labelled import LabelledImages
 
 log = logging.getLogger("cass")
 
@@ -91,6 +94,21 @@ def labelled_images(config: FinetuneConfig, pretraining: PretrainConfig, plan: P
         raise DataError(f"{config.labels} has no readable labelled validation image", "Fix its images.")
     _announce_budget(config, inputs, labelled, there={name: len(rows) for name, rows in there.items()})
     return inputs, labelled
+
+
+def labelled_data(inputs: Inputs, labelled: LabelBudget) -> LabelledImages:
+    """Return the images as training takes them; the labels of others than the budget's are not passed on."""
+    manifest, images = inputs.manifest, inputs.images
+    both = np.concatenate([labelled.train, labelled.validation])
+    targets = np.zeros_like(manifest.targets)
+    targets[both] = manifest.targets[both]
+    return LabelledImages(
+        train=StoredImages(images, labelled.train, targets=targets),
+        validation=StoredImages(images, labelled.validation, targets=targets),
+        sample=StoredImages(images, labelled.sample),
+        codes=group_codes(manifest.groups, count=len(manifest))[both],
+        task=manifest.task,
+    )
 
 
 def labels_per_class(inputs: Inputs, rows: NDArray[np.int64]) -> dict[str, int]:

@@ -79,8 +79,33 @@ def probe_branch(config: TuneSettings, branch: Branch, *, data: LabelledImages) 
     rows = np.unique(np.concatenate(parts))  # the sample holds most of the others
     seen = embed_finite(branch, StoredImages(data.train.images, rows), device=torch_device(config))
     train, held, sample, unlabelled = (seen[np.searchsorted(rows, part)] for part in parts)
-    pooled = data.few_validation and config.head == "linear"
-    probe = fit_probe(
+    probe = fit_to_labels(config, data, train=train, held=held, sample=sample)
+    seconds = time.monotonic() - started
+    labelled, isotropic = np.concatenate([train, held]), scalings(sample)[0]
+    return ProbedBranch(branch, probe, labelled, unlabelled, isotropic, _is_pooled(config, data), seconds)
+
+
+def fit_to_labels(
+    config: TuneSettings,
+    data: LabelledImages,
+    *,
+    train: NDArray[np.floating],
+    held: NDArray[np.floating],
+    sample: NDArray[np.floating],
+) -> Probe:
+    """Fit a linear probe to embeddings, whatever network they come from.
+
+    Args:
+        config: Settings of fine-tuning.
+        data: The images, of which only the labels are read.
+        train: (N, D) embeddings of the training images.
+        held: (M, D) embeddings of the validation images.
+        sample: (S, D) embeddings of the sample.
+
+    Returns:
+        The probe.
+    """
+    return fit_probe(
         train,
         data.train.labels,
         validation=held,
@@ -89,11 +114,13 @@ def probe_branch(config: TuneSettings, branch: Branch, *, data: LabelledImages) 
         weights=probe_weights(config, data, with_validation=data.few_validation),
         sample=sample,
         codes=data.codes if data.few_validation else None,
-        pooled=pooled,
+        pooled=_is_pooled(config, data),
     )
-    seconds = time.monotonic() - started
-    labelled, isotropic = np.concatenate([train, held]), scalings(sample)[0]
-    return ProbedBranch(branch, probe, labelled, unlabelled, isotropic, pooled, seconds)
+
+
+def _is_pooled(config: TuneSettings, data: LabelledImages) -> bool:
+    """Whether a probe is fitted to the validation images too."""
+    return data.few_validation and config.head == "linear"
 
 
 def head_of(probe: Probe) -> nn.Linear:

@@ -16,14 +16,12 @@ from cass.auditing.kept_pairs import near_families
 from cass.config.finetune import FinetuneConfig
 from cass.config.pretrain import PretrainConfig
 from cass.data.splits.resolve import read_splits, write_splits
-from cass.data.store.dataset import StoredImages
 from cass.evaluation.calibration import summary_of
 from cass.evaluation.conformal import Safeguards, fit_safeguards
 from cass.evaluation.ensemble import ensemble, fit_ensemble
 from cass.evaluation.operating import HeldOut
 from cass.evaluation.selection import doubt_of
 from cass.files import write_json, write_text
-from cass.groups import group_codes
 from cass.models.backbones import Branch
 from cass.models.checkpoints import load_branch, save_branch
 from cass.resolve.finetune import ResolvedFinetune, resolve_finetune
@@ -43,7 +41,7 @@ from cass.runs.folder import (
 )
 from cass.runs.held_out import write_held_out
 from cass.runs.inputs import Inputs, Plan, make_plan
-from cass.runs.label_budget import LabelBudget, labelled_images, labels_per_class
+from cass.runs.label_budget import LabelBudget, labelled_data, labelled_images, labels_per_class
 from cass.training.balance import Balance, choose_balance
 from cass.training.finetune_branch import PROBE, TunedBranch, choose_thresholds, tune_branch
 from cass.training.finetune_fit import LOGS
@@ -106,7 +104,7 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
         (folder / CHECKPOINTS).mkdir()
         names_used = "".join(f"{inputs.manifest.images[row]}\n" for row in labelled.train)
         write_text(folder / "labelled_images.txt", names_used)
-        data = _labelled_data(inputs, labelled)
+        data = labelled_data(inputs, labelled)
         balance = choose_balance(config, data.train.labels, task=data.task)
         teaching = _taught_branches(resolved, data, balance)
         tuned: dict[BranchName, TunedBranch] = {}
@@ -163,21 +161,6 @@ def _keep_logs(work: Path, logs: Path) -> None:
     """Copy the TensorBoard logs of a branch from the working folder, where there are any."""
     if (work / LOGS).is_dir():
         shutil.copytree(work / LOGS, logs)
-
-
-def _labelled_data(inputs: Inputs, labelled: LabelBudget) -> LabelledImages:
-    """Return the images as training takes them; the labels of others than the budget's are not passed on."""
-    manifest, images = inputs.manifest, inputs.images
-    both = np.concatenate([labelled.train, labelled.validation])
-    targets = np.zeros_like(manifest.targets)
-    targets[both] = manifest.targets[both]
-    return LabelledImages(
-        train=StoredImages(images, labelled.train, targets=targets),
-        validation=StoredImages(images, labelled.validation, targets=targets),
-        sample=StoredImages(images, labelled.sample),
-        codes=group_codes(manifest.groups, count=len(manifest))[both],
-        task=manifest.task,
-    )
 
 
 def _save_branch(folder: Path, name: BranchName, tuned: TunedBranch) -> None:
