@@ -15,7 +15,7 @@ from multiprocessing.context import SpawnProcess
 
 from cass.benchmarking.cells import Cell
 from cass.benchmarking.estimate import Progress
-from cass.benchmarking.steps import record_unfinished, work
+from cass.benchmarking.steps import free_first, record_unfinished, work
 from cass.logs import set_up_logging
 
 POLL_SECONDS = 1.0
@@ -32,7 +32,7 @@ def run_here(cells: Sequence[Cell], progress: Progress) -> None:
     Raises:
         Interrupted: Where the user stopped it.
     """
-    for cell in cells:
+    for cell in free_first(cells):
         work(cell, after=progress.tick)
 
 
@@ -47,13 +47,15 @@ def run_side_by_side(cells: Sequence[Cell], progress: Progress, *, jobs: int) ->
     Raises:
         KeyboardInterrupt: Where the user stopped it; the processes have ended.
     """
-    waiting, running = list(cells), dict[int, tuple[SpawnProcess, Cell]]()
+    waiting, running = free_first(cells), dict[int, tuple[SpawnProcess, Cell]]()
     gpus = visible_gpus()
     try:
-        while waiting or running:
-            for slot in range(jobs):
-                if slot not in running and waiting:
-                    running[slot] = _start_process(waiting.pop(0), slot=slot, jobs=jobs, gpus=gpus)
+        while True:
+            for slot in set(range(jobs)) - set(running):
+                if cell := next(waiting, None):
+                    running[slot] = _start_process(cell, slot=slot, jobs=jobs, gpus=gpus)
+            if not running:
+                break
             wait([process.sentinel for process, _ in running.values()], timeout=POLL_SECONDS)
             for slot, (process, cell) in list(running.items()):
                 if process.exitcode is not None:

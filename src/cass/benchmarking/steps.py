@@ -7,11 +7,11 @@ import logging
 import shutil
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from cass.benchmarking.cells import PRETRAIN, Benchmark, Cell, Tuning
 from cass.config.evaluate import EvaluateConfig
@@ -101,13 +101,36 @@ def work(cell: Cell, *, after: Callable[[], None] = lambda: None) -> None:
     """
     cell.folder.mkdir(parents=True, exist_ok=True)
     # Another process that works on the same benchmark is waited for; then its results are there.
-    with FileLock(cell.folder / ".lock"):
+    with _lock(cell):
         shutil.rmtree(cell.folder / ERRORS, ignore_errors=True)
         remove_partials(cell.folder)
         for step in steps_of(cell):
             if not (step.done and _networks_there(step)) and not _try(step) and step.tuning is None:
                 break  # nothing builds on what is not there
             after()
+
+
+def free_first(cells: Iterable[Cell]) -> Iterator[Cell]:
+    """Yield cells, those first on which no other process works at that moment."""
+    waiting = list(cells)
+    while waiting:
+        cell = next((cell for cell in waiting if _is_free(cell)), waiting[0])
+        waiting.remove(cell)
+        yield cell
+
+
+def _lock(cell: Cell) -> FileLock:
+    return FileLock(cell.folder / ".lock")
+
+
+def _is_free(cell: Cell) -> bool:
+    if not cell.folder.is_dir():
+        return True
+    try:
+        with _lock(cell).acquire(timeout=0):
+            return True
+    except Timeout:
+        return False
 
 
 def _networks_there(step: Step) -> bool:
