@@ -14,7 +14,6 @@ import yaml
 from safetensors.torch import load_file
 
 import cass
-from cass.benchmarking import jobs
 from cass.benchmarking import steps as work
 from cass.benchmarking.run import BenchmarkResult
 from cass.config.pretrain import PretrainConfig
@@ -239,21 +238,6 @@ def test_processes_side_by_side_find_the_same(finished: Path, place: Path, tmp_p
     assert result.complete
     same_results(finished, result.out)
     assert "Pretraining" in next((result.out / "cells").glob("*-cass-*/log.txt")).read_text()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("gpus", "cores", "memory", "processes"),
-    [("0,1,2", 2, 16, 3), ("", 4, 64, 4), ("", 8, 24, 3), ("", 2, 4, 1)],
-)
-def test_as_many_processes_as_there_is_room_for(
-    monkeypatch: pytest.MonkeyPatch, gpus: str, cores: int, memory: int, processes: int
-) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
-    monkeypatch.setattr(jobs.os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
-    sizes = {"SC_PAGE_SIZE": 2**12, "SC_PHYS_PAGES": memory * 2**18}
-    monkeypatch.setattr(jobs.os, "sysconf", sizes.__getitem__)
-    assert jobs.room() == processes
 
 
 @pytest.mark.skipif(importlib.util.find_spec("submitit") is None, reason="submitit is not installed")
