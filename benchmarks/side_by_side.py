@@ -17,76 +17,47 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from frozen import Embeddings, frozen_images, tuning_settings
 from numpy.typing import NDArray
 
-from cass.auditing.kept_pairs import near_families
 from cass.benchmarking.cells import Cell
 from cass.benchmarking.outcome import Outcome, score_cells, scores, share
 from cass.benchmarking.resolving import resolve_benchmark
 from cass.benchmarking.results import collect
 from cass.benchmarking.starting_run import write_starting_run
 from cass.config.benchmark import BenchmarkConfig
-from cass.config.finetune import FinetuneConfig
-from cass.data.splits.resolve import read_splits
-from cass.data.store.dataset import StoredImages
 from cass.evaluation.probe import scalings
 from cass.evaluation.resampling import Answers, GroupDraws, difference, resample
 from cass.files import write_text
-from cass.models.checkpoints import load_branch
 from cass.reports.tables import Cells, percent
-from cass.resolve.finetune import labelled_manifest
-from cass.runs.folder import SPLITS_FILE, branch_files
-from cass.runs.inputs import decode, make_plan
-from cass.runs.label_budget import labelled_data, labelled_images
-from cass.training.probing import fit_to_labels
-from cass.training.stored_embeddings import embed_finite
 
 PROTOCOL = "probe"
-Embeddings = NDArray[np.float64]
 Place = tuple[str, float, int]
 """Data set, label fraction and seed."""
 
 
-def joined(start: Path, stored: StoredImages, train: NDArray[np.bool_]) -> Embeddings:
-    """Embed images with both networks: (N, D + E), each network's part with a mean squared norm of 1."""
-    parts = []
-    for path in branch_files(start).values():
-        raw = embed_finite(load_branch(path), stored, device=torch.device("cpu"))
-        part = scalings(raw[train])[0].apply(raw)
-        parts.append(part / np.sqrt((part[train] ** 2).sum(axis=1).mean()))
-    return np.concatenate(parts, axis=1)
+def joined(parts: dict[str, Embeddings], train: NDArray[np.bool_]) -> Embeddings:
+    """Join the embeddings of both networks: (N, D + E), each part with a mean squared norm of 1."""
+    scaled = [scalings(raw[train])[0].apply(raw) for raw in parts.values()]
+    return np.concatenate([part / np.sqrt((part[train] ** 2).sum(axis=1).mean()) for part in scaled], axis=1)
 
 
 def answers_of(cell: Cell, start: Path) -> dict[float, Answers]:
     """Probe the joined embeddings of a cell without pretraining; returns the test answers by label fraction."""
-    config = cell.config.model_copy(update={"out": start})
     cell.data.write()
-    write_starting_run(config)
-    tunings = [tuning for tuning in cell.tunings.values() if tuning.protocol == PROTOCOL]
-    settings = [FinetuneConfig(**tuning.settings | {"run": start, "out": start / "none"}) for tuning in tunings]
-    plan = make_plan(
-        labelled_manifest(settings[0].labels, settings[0]),
-        seed=config.seed,
-        known=read_splits(start / SPLITS_FILE),
-        families=near_families,
-    )
-    size = {"image_size": config.image_size, "in_chans": config.in_chans}
-    inputs = decode(plan, plan.rows("train", "val", "test"), **size, purpose="probes", cache=config.cache)
-    train, test = (inputs.splits == name for name in ("train", "test"))
-    everything = StoredImages(inputs.images, np.arange(len(inputs.manifest)))
-    embeddings = joined(start, everything, train)
-    places = {image: row for row, image in enumerate(inputs.manifest.images)}
+    write_starting_run(cell.config.model_copy(update={"out": start}))
+    images = frozen_images(cell, start, splits=("train", "val", "test"))
+    manifest, splits = images.inputs.manifest, images.inputs.splits
+    embeddings = joined(images.embed(start), splits == "train")
+    test = splits == "test"
     found = {}
-    for tuning in settings:
-        budget, labelled = labelled_images(tuning, config, plan)
-        rows = [[places[budget.manifest.images[row]] for row in part] for part in labelled]
-        parts = dict(zip(("train", "held", "sample"), (embeddings[part] for part in rows), strict=True))
-        logits = fit_to_labels(tuning, labelled_data(budget, labelled), **parts).logits(embeddings)
+    for tuning in tuning_settings(cell, start, protocol=PROTOCOL):
+        logits = images.probes(tuning, {"both": embeddings})[0]["both"]
         found[tuning.label_fraction] = Answers(
             predicted=np.eye(logits.shape[1], dtype=np.bool_)[logits[test].argmax(axis=1)],
-            targets=inputs.manifest.targets[test],
-            units=tuple(cell.data.unit(inputs.manifest.images[row]) for row in np.flatnonzero(test)),
-            task=inputs.manifest.task,
+            targets=manifest.targets[test],
+            units=tuple(cell.data.unit(manifest.images[row]) for row in np.flatnonzero(test)),
+            task=manifest.task,
         )
     return found
 
