@@ -24,6 +24,7 @@ from cass.data.store.stream import fitted_image
 from cass.evaluation.collapse import spread
 from cass.methods.base import Method
 from cass.methods.cass import CASS
+from cass.methods.cass_neighbours import CASSNeighbours
 from cass.methods.cass_published import CASSPublished
 from cass.models.backbones import BackboneSpec, Branch, build_branch
 from cass.transforms.descriptors import gradient_histograms
@@ -33,7 +34,7 @@ from cass.transforms.views import build_views
 IMAGES = Path(__file__).parent / "images"
 SIDE, BATCH, RATE, SHOWN = 32, 16, 1e-3, 300
 STEPS = (0, 10, 20, 40, 80, 160, 320)
-OBJECTIVES = {"Published loss": CASSPublished, "Joint targets": CASS}
+OBJECTIVES = {"Published loss": CASSPublished, "Joint neighbours": CASSNeighbours}
 
 
 def load(folder: Path) -> tuple[Tensor, NDArray[np.int64]]:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from cass.methods.base import METHODS
 from cass.methods.cass import CASS
+from cass.methods.cass_neighbours import CASSNeighbours
 from cass.models.backbones import Branch
 
 CNN = ("bn", "blocks.5.", "blocks.6.", "conv_head")
@@ -36,3 +37,11 @@ class Partial(CASS):
             trained = TRANSFORMER[config.trained] if branch.is_transformer else CNN
             for name, parameter in branch.backbone.named_parameters():
                 parameter.requires_grad_(any(part in name for part in trained))
+
+
+@METHODS.register("cass-partial-neighbours")
+class PartialNeighbours(CASSNeighbours, Partial):
+    """The default objective, learned by the same weights."""
+
+    class Config(CASSNeighbours.Config, Partial.Config):
+        """Settings of both."""

@@ -13,7 +13,7 @@ import torch
 from cass.benchmarking.spec import read_spec
 from cass.config.base import build_config
 from cass.methods import METHODS, Method
-from tried_objectives import POSITIONS, build, losses
+from tried_objectives import build, losses
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "candidates"
 
@@ -21,7 +21,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "candidates"
 @pytest.fixture(scope="module")
 def kinds() -> Iterator[dict[str, type[Method]]]:
     """All methods, the candidates among them."""
-    files = [file.stem for file in sorted(FOLDER.glob("[a-z]*.py")) if file.stem != "draws"]
+    files = [file.stem for file in sorted(FOLDER.glob("[a-z]*.py"))]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(METHODS, "_entries", dict(METHODS))
         patch.syspath_prepend(FOLDER)
@@ -40,21 +40,9 @@ def test_every_method_of_the_benchmark_is_there_and_takes_its_settings(kinds: di
 
 
 def test_each_lowers_its_loss(kinds: dict[str, type[Method]]) -> None:
-    for name in ("cass-neighbourhood", "cass-renewed", "cass-blended"):  # the others are made for certain networks
+    for name in ("cass-instances", "cass-renewed", "cass-blended"):  # the others are made for certain networks
         found = losses(build(kinds[name]), steps=12)
         assert found[-1] < found[0], name
-
-
-def test_the_neighbourhood_is_predicted_best_by_the_target_itself(kinds: dict[str, type[Method]]) -> None:
-    method = build(kinds["cass-neighbourhood"]).eval()
-    told = []
-    for row in range(8):
-        for head in method.heads.values():
-            torch.nn.init.zeros_(head.weight)
-            head.bias.data = method.targets[row].clone()  # what both branches put out
-        told.append(float(method([torch.zeros(1, 3, 32, 32)], POSITIONS[:1]).loss))
-    assert told[0] == min(told)
-    assert told[0] < sorted(told)[1]
 
 
 def test_half_of_the_way_back_to_the_start(kinds: dict[str, type[Method]]) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from cass.methods import Method
 from cass.methods.cass import cass_loss
+from cass.methods.cass_neighbours import neighbours_loss
 from contract.test_methods import KINDS, POSITIONS, build, views
 
 STEP = 1e-4
@@ -50,6 +51,18 @@ def test_the_gradient_is_the_slope_of_the_loss(name: str) -> None:
         ahead, behind = (float(loss_at(method, name, direction, step)) for step in (STEP, -STEP))
     assert expected > 0.05
     assert (ahead - behind) / (2 * STEP) == pytest.approx(expected, rel=0.02, abs=5e-3)
+
+
+def test_the_loss_of_neighbours_passes_the_gradient_check() -> None:
+    generator = torch.Generator().manual_seed(0)
+    outputs = torch.randn(5, 7, generator=generator, dtype=torch.float64, requires_grad=True)
+    bank = torch.nn.functional.normalize(torch.randn(9, 7, generator=generator), dim=1)
+
+    def loss(outputs: torch.Tensor) -> torch.Tensor:
+        return neighbours_loss(outputs, bank[:5], bank, temperature=0.1)
+
+    # The loss itself is computed in float32, so that the step is large.
+    assert torch.autograd.gradcheck(loss, (outputs,), eps=1e-2, atol=1e-2, rtol=1e-2)
 
 
 def test_the_published_loss_passes_the_gradient_check() -> None:

@@ -66,7 +66,7 @@ def test_the_registry_knows_names_and_objectives() -> None:
     assert "simclr" in METHODS
     assert "nothing" not in METHODS
     assert METHODS.find("simclr") is METHODS["simclr"]
-    assert METHODS.find("cass", "joint") is METHODS["cass"]
+    assert METHODS.find("cass", "neighbours") is METHODS["cass"]
     for name in ("simclr", "cass"):
         with pytest.raises(ConfigError, match=rf"--method {name} has no --objective 'nothing'"):
             METHODS.find(name, "nothing")

@@ -10,6 +10,7 @@ from cass.errors import ConfigError
 from cass.evaluation.collapse import spread
 from cass.methods.base import METHODS, Method, build_method
 from cass.methods.cass import CASS
+from cass.methods.cass_neighbours import CASSNeighbours
 from cass.methods.closed_form import joint_targets
 from cass.models.backbones import BackboneSpec, build_branch
 from cass.transforms.descriptors import gradient_histograms
@@ -22,7 +23,7 @@ def method(weights: str = "none") -> CASS:
     }
     for branch in pair.values():
         object.__setattr__(branch.spec, "weights", weights)
-    built = build_method(METHODS.find("cass"), {"width": 8}, pair)
+    built = build_method(METHODS.find("cass", "joint"), {"width": 8}, pair)
     assert isinstance(built, CASS)
     return built
 
@@ -83,8 +84,8 @@ def test_a_random_start_is_said() -> None:
     assert method("given").start_note() == ""
 
 
-def train(objective: str) -> float:
-    """Train for 30 steps; return the Transformer's spread over its spread at the start."""
+def train(objective: str, *, steps: int = 30) -> float:
+    """Train for some steps; return the Transformer's spread over its spread at the start."""
     torch.manual_seed(0)
     pair = {
         "cnn": build_branch(BackboneSpec(name="test_resnet", image_size=32), seed=0),
@@ -97,7 +98,7 @@ def train(objective: str) -> float:
     built.train()
     optimizer = torch.optim.Adam(built.parameters(), lr=3e-3)
     losses = []
-    for _ in range(30):
+    for _ in range(steps):
         positions = torch.randint(0, len(images), (32,))
         loss = built([images[positions]], positions).loss
         optimizer.zero_grad()
@@ -117,6 +118,8 @@ def embed(built: Method, name: str, images: torch.Tensor) -> torch.Tensor:
 def test_published_loss_collapses_and_joint_targets_do_not() -> None:
     assert train("cosine") < 0.15
     assert train("joint") > 1.0
+    assert train("cosine", steps=120) < 0.15
+    assert train("neighbours", steps=120) > 1.0  # it falls at first, and recovers
 
 
 def test_an_objective_belongs_to_cass_alone() -> None:
@@ -124,7 +127,8 @@ def test_an_objective_belongs_to_cass_alone() -> None:
         METHODS.find("dino", "cosine")
     with pytest.raises(ConfigError, match=r"Use --objective .*\bjoint\b"):
         METHODS.find("cass", "cosin")
-    assert METHODS.find("cass") is METHODS.find("cass", "joint") is CASS
+    assert METHODS.find("cass", "joint") is CASS
+    assert METHODS.find("cass") is METHODS.find("cass", "neighbours") is CASSNeighbours
 
 
 def test_the_loss_of_each_branch_is_logged() -> None:

@@ -20,7 +20,7 @@ def test_everything_is_known_without_decoding(tmp_path: Path) -> None:
     found = resolve_pretrain(settings)
     assert len(found.manifest) == 60
     resolved = found.method
-    assert resolved.kind.__name__ == "CASS"
+    assert (resolved.kind.__name__, resolved.objective) == ("CASSNeighbours", "neighbours")
     assert resolved.names == ("cnn", "transformer")
     assert resolved.settings.model_dump()["width"] == 32
     assert (resolved.recipe.name, resolved.recipe.num_views) == ("general", 1)

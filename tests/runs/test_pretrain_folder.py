@@ -8,7 +8,13 @@ import pytest
 from cass.config.pretrain import PretrainConfig
 from cass.errors import OutputError
 from cass.runs.folder import write_start
-from cass.runs.pretrain_folder import claim_folder, earlier_batch_size, earlier_checkpoint, earlier_splits
+from cass.runs.pretrain_folder import (
+    claim_folder,
+    earlier_batch_size,
+    earlier_checkpoint,
+    earlier_objective,
+    earlier_splits,
+)
 
 
 def config(out: Path, **settings: object) -> PretrainConfig:
@@ -34,6 +40,17 @@ def test_a_resumed_run_takes_over_what_the_stopped_one_settled(tmp_path: Path) -
     assert earlier_checkpoint(resumed) == tmp_path / "checkpoints" / "last.ckpt"
     assert earlier_batch_size(config(tmp_path)) is None
     assert earlier_checkpoint(config(tmp_path)) is None
+
+
+def test_a_resumed_run_keeps_its_objective(tmp_path: Path) -> None:
+    write_start(tmp_path, config(tmp_path))
+    kept = tmp_path / "resolved.json"
+    kept.write_text(json.dumps({"batch_size": 24, "objective": "neighbours"}))
+    assert earlier_objective(config(tmp_path, resume=True)) == "neighbours"
+    assert earlier_objective(config(tmp_path)) is None
+    kept.write_text(json.dumps({"batch_size": 24}))  # as before the default changed
+    assert earlier_objective(config(tmp_path, resume=True)) == "joint"
+    assert earlier_objective(config(tmp_path, resume=True, method="dino")) is None
 
 
 def test_folders_that_hold_something_else_are_refused(tmp_path: Path) -> None:

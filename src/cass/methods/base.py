@@ -229,6 +229,15 @@ class MethodRegistry(Registry[type[Method]]):
             raise ConfigError(f"--method {name} has no --objective {objective!r}", fix)
         return there[objective]
 
+    def objective(self, name: str) -> str | None:
+        """Return the name of a method's default objective; None for a method with only one.
+
+        Raises:
+            ConfigError: For an unknown name.
+        """
+        kind = self[name]
+        return next((key for key, variant in self._objectives.get(name, {}).items() if variant is kind), None)
+
     def variants(self) -> dict[tuple[str, str | None], type[Method]]:
         """Return every class by its name and objective; the objective of a method with only one is None."""
         found: dict[tuple[str, str | None], type[Method]] = {}

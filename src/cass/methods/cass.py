@@ -1,7 +1,8 @@
 """Joint targets: each branch predicts from a view how both branches together embedded the whole image.
 
-The default objective of cass. Its targets are fixed before the first step and spread by construction, so
-constant outputs do not minimise the loss; docs/objective.md has the search behind it.
+The targets are fixed before the first step and spread by construction, so constant outputs do not minimise the
+loss. The default objective, :mod:`cass.methods.cass_neighbours`, compares similarities to these targets;
+docs/objective.md has the search behind both.
 """
 
 from __future__ import annotations
@@ -47,12 +48,13 @@ class _Fixed:
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = tensor
+        self.chosen: dict[torch.device, Tensor] = {}  # rows of it, where they are needed
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Fixed:
         return self
 
 
-@METHODS.register("cass", objective="joint")
+@METHODS.register("cass", objective="joint", default=False)
 class CASS(Method):
     """Each branch predicts, from one augmented view, the joint target of the image.
 

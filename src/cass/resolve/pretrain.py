@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cass.config.base import build_config
 from cass.config.pretrain import PretrainConfig
@@ -13,7 +14,7 @@ from cass.errors import ConfigError
 from cass.methods.base import METHODS, Method, MethodConfig, branch_names
 from cass.models.backbones import BackboneSpec, Branch, check_network
 from cass.resolve.naming import chosen, named
-from cass.runs.pretrain_folder import claim_folder
+from cass.runs.pretrain_folder import claim_folder, earlier_objective
 from cass.training.ranks import is_main, world_size
 from cass.training.start import starting_spec
 from cass.transforms.recipes import RECIPES, ViewRecipe, fit_recipe
@@ -28,12 +29,14 @@ class ResolvedMethod:
 
     Attributes:
         kind: The method.
+        objective: Name of its objective; None where it has only one.
         settings: The settings of the method.
         names: The branches to train.
         recipe: The augmentations; one view for each that the method needs.
     """
 
     kind: type[Method]
+    objective: str | None
     settings: MethodConfig
     names: tuple[BranchName, ...]
     recipe: ViewRecipe
@@ -42,6 +45,10 @@ class ResolvedMethod:
         """Return what the branches are built from."""
         several_sizes = self.recipe.num_small > 0
         return [starting_spec(config, name, several_sizes=several_sizes) for name in self.names]
+
+    def described(self) -> dict[str, Any]:
+        """Return what a run keeps of the method: its objective and all settings, defaults included."""
+        return {"objective": self.objective, "method_config": self.settings.model_dump(mode="json")}
 
 
 @dataclass(frozen=True)
@@ -122,11 +129,11 @@ def resolve_method(config: PretrainConfig) -> ResolvedMethod:
         ConfigError: An unknown method, objective, setting or view recipe, or one that the method cannot take.
     """
     chosen("--method", config.method, METHODS)
-    kind = METHODS.find(config.method, config.objective)
+    objective = config.objective or earlier_objective(config) or METHODS.objective(config.method)
+    kind = METHODS.find(config.method, objective)
     names = branch_names(kind, config.method, config.branch)
     with named("--method-config"):
         settings = build_config(kind.Config, config.method_config)
     recipe = chosen("--views", config.views or kind.default_views, RECIPES)
-    return ResolvedMethod(
-        kind, settings, names, fit_recipe(recipe, num_views=kind.num_views, takes_small=kind.takes_small)
-    )
+    views = fit_recipe(recipe, num_views=kind.num_views, takes_small=kind.takes_small)
+    return ResolvedMethod(kind, objective, settings, names, views)

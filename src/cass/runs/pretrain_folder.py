@@ -66,6 +66,17 @@ def earlier_batch_size(config: PretrainConfig) -> int | None:
     return int(json.loads(path.read_text(encoding="utf-8"))["batch_size"])
 
 
+def earlier_objective(config: PretrainConfig) -> str | None:
+    """Return the objective of the resumed run; None for a new run, or a method with only one."""
+    path = config.out / RESOLVED
+    if not config.resume or not path.is_file():
+        return None
+    resolved = json.loads(path.read_text(encoding="utf-8"))
+    before = "joint" if config.method == "cass" else None  # what was the default until it was kept
+    found: str | None = resolved.get("objective", before)
+    return found
+
+
 def earlier_source(config: PretrainConfig) -> str | None:
     """Return where the splits of the resumed run came from; None for a new run."""
     path = config.out / RESOLVED

@@ -103,7 +103,7 @@ def run_pretrain(config: PretrainConfig, resolved: ResolvedPretrain | None = Non
     with claimed(out) if main else nullcontext():
         if main:
             claim_folder(config)  # another process may have begun meanwhile
-            write_beginning(config, plan, run.resolved)
+            write_beginning(config, plan, run.resolved | resolved.method.described())
         with failure_kept(out) if main else nullcontext():
             watch, progress = _train_and_watch(config, run, inputs)
         if not main:

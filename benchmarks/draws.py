@@ -1,28 +1,24 @@
-"""Compare the candidates on many draws of labels: a draw costs a second, a pretraining minutes.
+"""Compare the methods of a benchmark on many draws of labels: a draw costs a second, a pretraining minutes.
 
-Every pretrained network of the folder is probed with other draws of 1% and 10% of the labels. Balanced accuracy
-is that on the validation images outside of the draw, mean over both branches. A row for each candidate: its
-difference from the default, paired by data set, seed and draw; intervals (95%, Student's t) over the
-pretrainings. What draws.csv holds is not probed again.
-Usage: python benchmarks/candidates/draws.py runs/candidates [--draws 10]     (writes draws.csv there)
+Every pretrained network of a finished benchmark is probed with other draws of 1% and 10% of the labels. Balanced
+accuracy is the mean over both branches, on the test images, or where the benchmark looks at validation images, on
+those outside of the draw. A row for each method: its difference from the claimed one, paired by data set, seed and
+draw; intervals (95%, Student's t) over the pretrainings. What draws.csv holds is not probed again.
+Usage: python benchmarks/draws.py benchmarks/small.yaml runs/small [--draws 10]     (writes draws.csv there)
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
-import sys
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from frozen import frozen_images, tuning_settings
 from scipy import stats
 from scipy.special import softmax
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from frozen import frozen_images, tuning_settings
 
 from cass.benchmarking.cells import PRETRAIN, Cell
 from cass.benchmarking.resolving import resolve_benchmark
@@ -31,16 +27,15 @@ from cass.config.benchmark import BenchmarkConfig
 from cass.evaluation.metrics import balanced_accuracy
 from cass.files import write_text
 
-FOLDER = Path(__file__).parent
 FRACTIONS = (0.01, 0.1)
 FIRST = 100
 """Seed of the first draw; the benchmark's own seeds are small."""
 
 
-def probed(cell: Cell, draws: int) -> list[dict[str, object]]:
+def probed(cell: Cell, draws: int, *, split: str) -> list[dict[str, object]]:
     """Probe the branches of a cell: a row for each label fraction, draw and branch."""
     start = cell.folder / PRETRAIN
-    images = frozen_images(cell, start, splits=("train", "val"))
+    images = frozen_images(cell, start, splits=tuple(dict.fromkeys(("train", "val", split))))
     embeddings, targets = images.embed(start), images.inputs.manifest.targets
     rows = []
     for settings in tuning_settings(cell, start):
@@ -48,7 +43,7 @@ def probed(cell: Cell, draws: int) -> list[dict[str, object]]:
             continue
         for draw in range(FIRST, FIRST + draws):
             logits, labelled = images.probes(settings.model_copy(update={"seed": draw}), embeddings)
-            rest = np.setdiff1d(np.flatnonzero(images.inputs.splits == "val"), labelled)
+            rest = np.setdiff1d(np.flatnonzero(images.inputs.splits == split), labelled)
             place = {"cell": cell.name, "data": cell.data.name, "seed": cell.config.seed, "method": cell.method}
             place |= {"fraction": settings.label_fraction, "draw": draw}
             for branch, found in logits.items():
@@ -75,26 +70,38 @@ def differences(table: pd.DataFrame, claim: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def main() -> None:
-    """Probe what is new, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--draws", type=int, default=10)
-    given = parser.parse_args()
-    for file in sorted(FOLDER.glob("[a-z]*.py")):
-        if file.stem != Path(__file__).stem:
-            import_module(file.stem)
+def compare(spec: Path, run: Path, *, draws: int) -> None:
+    """Probe what is new, and print the table.
+
+    Args:
+        spec: File of the benchmark.
+        run: Its folder.
+        draws: Draws of each label fraction.
+    """
     torch.set_num_threads(1)
     logging.getLogger("cass").setLevel(logging.WARNING)
-    benchmark = resolve_benchmark(BenchmarkConfig(spec=FOLDER / "candidates.yaml", out=given.run))
-    path = given.run / "draws.csv"
+    benchmark = resolve_benchmark(BenchmarkConfig(spec=spec, out=run))
+    path = run / "draws.csv"
     table = pd.read_csv(path) if path.is_file() else pd.DataFrame({"cell": []})
     for cell in benchmark.cells.values():
-        if cell.name not in set(table["cell"]) and Step(cell, None).done:
-            table = pd.concat([table, pd.DataFrame(probed(cell, given.draws))], ignore_index=True)
+        there = Step(cell, None).done and (cell.folder / PRETRAIN / "checkpoints").is_dir()
+        if there and cell.name not in set(table["cell"]):
+            rows = probed(cell, draws, split=benchmark.spec.split)
+            table = pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
             write_text(path, table.to_csv(index=False))
             print(f"{cell.name} done.", flush=True)
-    print(differences(table, benchmark.spec.claim).to_string(index=False))
+    own = table[table["cell"].isin(list(benchmark.cells))]
+    print(differences(own, benchmark.spec.claim).to_string(index=False))
+
+
+def main() -> None:
+    """Compare the methods of a benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("spec", type=Path)
+    parser.add_argument("run", type=Path, help="folder of the benchmark")
+    parser.add_argument("--draws", type=int, default=10)
+    given = parser.parse_args()
+    compare(given.spec, given.run, draws=given.draws)
 
 
 if __name__ == "__main__":
