@@ -10,7 +10,7 @@ from pathlib import Path
 from cass.config.finetune import FinetuneConfig
 from cass.errors import CassError, OutputError
 from cass.files import remove_partials
-from cass.runs.failure import failure_kept
+from cass.runs.failure import FAILURE, failure_kept
 from cass.runs.folder import CONFIG, SUMMARY, claimed, refuse_other_settings, unfinished_folder, write_start
 
 # What a run computes does not depend on these.
@@ -27,7 +27,7 @@ def claim_tuning(config: FinetuneConfig) -> None:
         OutputError: The folder was begun, and is not to be continued or has other settings.
     """
     work = unfinished_folder(config.out)
-    if not (work / CONFIG).is_file():
+    if not (work / CONFIG).is_file() or (_has_failed(work) and not _has_epoch(work)):
         return
     if not config.resume:
         raise OutputError(
@@ -69,7 +69,8 @@ def working_folder(config: FinetuneConfig) -> Iterator[Path]:
         The folder.
 
     Raises:
-        CassError: What the block raises; the folder then stays only if it holds a finished epoch.
+        CassError: What the block raises; the folder then stays only if it holds a finished epoch, or says that
+            the numbers broke.
     """
     work = unfinished_folder(config.out)
     with claimed(work):
@@ -80,7 +81,15 @@ def working_folder(config: FinetuneConfig) -> Iterator[Path]:
             with failure_kept(work):
                 yield work
         except CassError:
-            if not any(work.glob("*/*.ckpt")):
+            if not _has_epoch(work) and not _has_failed(work):
                 shutil.rmtree(work)
             raise
         shutil.rmtree(work)
+
+
+def _has_epoch(work: Path) -> bool:
+    return any(work.glob("*/*.ckpt"))
+
+
+def _has_failed(work: Path) -> bool:
+    return (work / FAILURE).is_file()
