@@ -1,97 +1,129 @@
 """Compare the methods of a benchmark on many draws of labels: a draw costs a second, a pretraining minutes.
 
-Every pretrained network of a finished benchmark is probed with other draws of 1% and 10% of the labels. Balanced
-accuracy is the mean over both branches, on the test images, or where the benchmark looks at validation images, on
-those outside of the draw. A row for each method: its difference from the claimed one, paired by data set, seed and
-draw; intervals (95%, Student's t) over the pretrainings. What draws.csv holds is not probed again.
-Usage: python benchmarks/draws.py benchmarks/small.yaml runs/small [--draws 10]     (writes draws.csv there)
+Every pretrained network of a benchmark is probed with other draws of 1% and 10% of the labels, and once with all.
+Balanced accuracy is averaged over the draws; it is that of the test images, or where the benchmark looks at
+validation images, of those outside of the draw. Intervals resample seeds and test groups together, for all draws
+alike. What the folder `draws` of the run holds is not probed again.
+Usage: python benchmarks/draws.py benchmarks/small.yaml runs/small [--draws 10]     (writes draws.md there)
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from frozen import frozen_images, tuning_settings
-from scipy import stats
-from scipy.special import softmax
+from numpy.typing import NDArray
+from rivals import rival_tables
+from targets import BRANCHES, PRETRAINING, Arm, gain_table
 
-from cass.benchmarking.cells import PRETRAIN, Cell
+from cass.benchmarking.cells import PRETRAIN, Benchmark, Cell
+from cass.benchmarking.outcome import METRIC, Outcome
 from cass.benchmarking.resolving import resolve_benchmark
+from cass.benchmarking.results import collect
 from cass.benchmarking.steps import Step
 from cass.config.benchmark import BenchmarkConfig
-from cass.evaluation.metrics import balanced_accuracy
-from cass.files import write_text
+from cass.evaluation.resampling import Answers, GroupDraws, Score
+from cass.files import whole_file, write_text
+from cass.runs.folder import branch_files
 
-FRACTIONS = (0.01, 0.1)
+PROTOCOL = "probe"
 FIRST = 100
 """Seed of the first draw; the benchmark's own seeds are small."""
+NOT_ASKED = 255
 
 
-def probed(cell: Cell, draws: int, *, split: str) -> list[dict[str, object]]:
-    """Probe the branches of a cell: a row for each label fraction, draw and branch."""
+def seeds_of(fraction: float, draws: int) -> list[int]:
+    """Return the seeds of the draws of a label fraction; all labels can be drawn once."""
+    return list(range(FIRST, FIRST + (draws if fraction < 1 else 1)))
+
+
+def probe(cell: Cell, draws: int, *, split: str) -> dict[str, NDArray[np.generic]]:
+    """Probe the branches of a cell.
+
+    Returns:
+        ``branches`` (B,), ``targets`` (N,), ``units`` (N,) and, by label fraction, the predicted classes
+        (draws, B, N), with :data:`NOT_ASKED` for the labelled images of a draw.
+    """
     start = cell.folder / PRETRAIN
     images = frozen_images(cell, start, splits=tuple(dict.fromkeys(("train", "val", split))))
-    embeddings, targets = images.embed(start), images.inputs.manifest.targets
-    rows = []
-    for settings in tuning_settings(cell, start):
-        if settings.label_fraction not in FRACTIONS:
+    asked = np.flatnonzero(images.inputs.splits == split)
+    manifest, embeddings = images.inputs.manifest, images.embed(start)
+    found: dict[str, NDArray[np.generic]] = {
+        "branches": np.array(list(embeddings)),
+        "targets": manifest.targets[asked].argmax(axis=1).astype(np.uint8),
+        "units": np.array([cell.data.unit(manifest.images[row]) for row in asked]),
+    }
+    for settings in tuning_settings(cell, start, protocol=PROTOCOL):
+        answers = []
+        for seed in seeds_of(settings.label_fraction, draws):
+            logits, labelled = images.probes(settings.model_copy(update={"seed": seed}), embeddings)
+            predicted = np.stack([part[asked].argmax(axis=1) for part in logits.values()]).astype(np.uint8)
+            predicted[:, np.isin(asked, labelled)] = NOT_ASKED
+            answers.append(predicted)
+        found[f"{settings.label_fraction:g}"] = np.stack(answers)
+    return found
+
+
+def probed(cell: Cell, folder: Path, draws: int, *, split: str) -> dict[str, NDArray[np.generic]] | None:
+    """Return what :func:`probe` found, now or before; None for a cell without networks."""
+    path = folder / f"{cell.name}-{draws}.npz"
+    if not path.is_file():
+        if not Step(cell, None).done or not branch_files(cell.folder / PRETRAIN):
+            return None
+        found = probe(cell, draws, split=split)
+        folder.mkdir(exist_ok=True)
+        with whole_file(path) as partial, partial.open("wb") as file:
+            np.savez_compressed(file, **found)
+        print(f"{cell.name} done.", flush=True)
+    return dict(np.load(path))
+
+
+def averaged(parts: Sequence[Score]) -> Score:
+    """Average scores on the same images."""
+    return Score(float(np.mean([part.value for part in parts])), np.mean([part.draws for part in parts], axis=0))
+
+
+def outcome_of(benchmark: Benchmark, draws: int) -> Outcome:
+    """Return what the benchmark would have found with many draws of labels."""
+    spec = benchmark.spec
+    there = {}
+    for name, cell in benchmark.cells.items():
+        found = probed(cell, benchmark.out / "draws", draws, split=spec.split)
+        if found is not None:
+            there[name] = found
+    units: dict[str, set[str]] = {}
+    for name, found in there.items():
+        units.setdefault(benchmark.cells[name].data.origin, set()).update(found["units"].tolist())
+    resamples = GroupDraws({source: sorted(names) for source, names in units.items()})
+    rows, scores = [], {}
+    for point in benchmark.points:
+        found = there.get(point.cell)
+        if point.place.protocol != PROTOCOL or found is None:
             continue
-        for draw in range(FIRST, FIRST + draws):
-            logits, labelled = images.probes(settings.model_copy(update={"seed": draw}), embeddings)
-            rest = np.setdiff1d(np.flatnonzero(images.inputs.splits == split), labelled)
-            place = {"cell": cell.name, "data": cell.data.name, "seed": cell.config.seed, "method": cell.method}
-            place |= {"fraction": settings.label_fraction, "draw": draw}
-            for branch, found in logits.items():
-                value = balanced_accuracy(softmax(found[rest], axis=1), targets[rest], task="multiclass")
-                rows.append(place | {"branch": branch, "value": value})
-    return rows
-
-
-def differences(table: pd.DataFrame, claim: str) -> pd.DataFrame:
-    """Return a row for each method: mean accuracy, and points over the claimed one with its interval."""
-    means = table.groupby(["method", "fraction", "data", "seed"])["value"].mean() * 100
-    rows = []
-    for method in table["method"].unique():
-        row = {"method": method}
-        for fraction in FRACTIONS:
-            own = means[method, fraction]
-            paired = (own - means[claim, fraction]).dropna()
-            sets = paired.index.get_level_values("data").nunique()
-            low, high = stats.ttest_1samp(paired, 0).confidence_interval() if paired.any() else (0.0, 0.0)
-            row[f"{fraction:.0%}"] = f"{own[paired.index].mean():.1f}"
-            row[f"{fraction:.0%}, difference"] = f"{paired.mean():+.1f} [{low:.1f}, {high:.1f}]"
-            row["pretrainings"] = f"{len(paired)} of {sets} sets"
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def compare(spec: Path, run: Path, *, draws: int) -> None:
-    """Probe what is new, and print the table.
-
-    Args:
-        spec: File of the benchmark.
-        run: Its folder.
-        draws: Draws of each label fraction.
-    """
-    torch.set_num_threads(1)
-    logging.getLogger("cass").setLevel(logging.WARNING)
-    benchmark = resolve_benchmark(BenchmarkConfig(spec=spec, out=run))
-    path = run / "draws.csv"
-    table = pd.read_csv(path) if path.is_file() else pd.DataFrame({"cell": []})
-    for cell in benchmark.cells.values():
-        there = Step(cell, None).done and (cell.folder / PRETRAIN / "checkpoints").is_dir()
-        if there and cell.name not in set(table["cell"]):
-            rows = probed(cell, draws, split=benchmark.spec.split)
-            table = pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
-            write_text(path, table.to_csv(index=False))
-            print(f"{cell.name} done.", flush=True)
-    own = table[table["cell"].isin(list(benchmark.cells))]
-    print(differences(own, benchmark.spec.claim).to_string(index=False))
+        cell, key = benchmark.cells[point.cell], f"{point.cell}/{point.place.label_fraction:g}"
+        count = int(found["targets"].max()) + 1
+        for number, branch in enumerate(found["branches"].tolist()):
+            parts = []
+            for predicted in found[f"{point.place.label_fraction:g}"][:, number]:
+                asked = predicted != NOT_ASKED
+                answers = Answers(
+                    predicted=np.eye(count, dtype=np.bool_)[predicted[asked]],
+                    targets=np.eye(count, dtype=np.uint8)[found["targets"][asked]],
+                    units=tuple(found["units"][asked].tolist()),
+                    task="multiclass",
+                )
+                parts.append(resamples.score(cell.data.origin, answers))
+            scores[key, branch] = averaged(parts)
+            value = {"metric": METRIC, "value": scores[key, branch].value, "cell": key}
+            rows.append(point.place._asdict() | {"branch": branch} | value)
+    return replace(collect(benchmark), runs=pd.DataFrame(rows), scores=scores)
 
 
 def main() -> None:
@@ -102,6 +134,27 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=10)
     given = parser.parse_args()
     compare(given.spec, given.run, draws=given.draws)
+
+
+def compare(spec: Path, run: Path, *, draws: int) -> None:
+    """Probe what is new, write and print the tables.
+
+    Args:
+        spec: File of the benchmark.
+        run: Its folder.
+        draws: Draws of each label fraction.
+    """
+    torch.set_num_threads(1)
+    logging.getLogger("cass").setLevel(logging.WARNING)
+    outcome = outcome_of(resolve_benchmark(BenchmarkConfig(spec=spec, out=run)), draws)
+    tables = rival_tables(outcome)
+    if "none" in outcome.methods:
+        title = f"Pretraining over no pretraining, {draws} draws of labels, mean over both branches"
+        arms = Arm(outcome.claim, PROTOCOL), Arm("none", PROTOCOL)
+        tables.append(gain_table(outcome, *arms, branches=BRANCHES, targets=PRETRAINING, title=title))
+    text = "\n\n".join(f"## {cells.title}\n\n{cells.markdown()}" for cells in tables) + "\n"
+    write_text(run / "draws.md", text)
+    print(text)
 
 
 if __name__ == "__main__":

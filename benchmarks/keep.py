@@ -1,9 +1,9 @@
 """Keep the results of a benchmark in a file that is small enough for the repository, and take them up again.
 
 Of each step that is done it keeps what tables and intervals are computed from: summaries, times, reports, and the
-label and prediction of each test image. Networks are not kept. Unpacked cells count as done, so that
-`cass benchmark` writes the tables again without training, and goes on with the cells that are not there;
-a cell of which more is asked is pretrained again.
+label and prediction of each test image, also those of draws.py. Networks are not kept. Unpacked cells count as
+done, so that `cass benchmark` writes the tables again without training, and goes on with the cells that are not
+there; a cell of which more is asked is pretrained again.
 Usage: python benchmarks/keep.py pack benchmarks/small.yaml runs/small      (into benchmarks/results/small.tar.xz)
        python benchmarks/keep.py unpack benchmarks/small.yaml runs/small
 """
@@ -49,10 +49,17 @@ def pack(spec: Path, out: Path, target: Path) -> int:
         for cell in sorted(done, key=lambda cell: cell.name):
             for step in filter(lambda step: step.done, steps_of(cell)):
                 for name, text in kept_texts(step, out).items():
-                    entry = tarfile.TarInfo(name)
-                    entry.size = len(text.encode())
-                    archive.addfile(entry, io.BytesIO(text.encode()))
+                    add(archive, name, text.encode())
+            for path in sorted((out / "draws").glob(f"{cell.name}-*.npz")):
+                add(archive, str(path.relative_to(out)), path.read_bytes())
     return len(done)
+
+
+def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    """Add a file to an archive, without owner and time."""
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    archive.addfile(entry, io.BytesIO(content))
 
 
 def unpack(source: Path, spec: Path, out: Path) -> int:
@@ -68,7 +75,11 @@ def unpack(source: Path, spec: Path, out: Path) -> int:
                 raise SystemExit(f"{source}: {entry.name} lies outside the folder")
             if content is not None and not path.is_file():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_text(path, content.read().decode().replace(PLACE, str(SHARED)))
+                if path.suffix == ".npz":
+                    with whole_file(path) as partial:
+                        partial.write_bytes(content.read())
+                else:
+                    write_text(path, content.read().decode().replace(PLACE, str(SHARED)))
                 count += 1
     return count
 
