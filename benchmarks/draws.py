@@ -107,6 +107,8 @@ def outcome_of(benchmark: Benchmark, draws: int) -> Outcome:
         found = there.get(point.cell)
         if point.place.protocol != PROTOCOL or found is None:
             continue
+        if (found[f"{point.place.label_fraction:g}"] == NOT_ASKED).all():  # all validation images are labelled
+            continue
         cell, key = benchmark.cells[point.cell], f"{point.cell}/{point.place.label_fraction:g}"
         count = int(found["targets"].max()) + 1
         for number, branch in enumerate(found["branches"].tolist()):
