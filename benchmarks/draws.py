@@ -2,8 +2,8 @@
 
 Every pretrained network of a benchmark is probed with other draws of 1% and 10% of the labels, and once with all.
 Balanced accuracy is averaged over the draws; it is that of the test images, or where the benchmark looks at
-validation images, of those outside of the draw. Intervals resample seeds and test groups together, for all draws
-alike. What the folder `draws` of the run holds is not probed again.
+validation images, of those outside of the draw. Each seed has its own draws; intervals resample seeds and test
+groups together. What the folder `draws` of the run holds is not probed again.
 Usage: python benchmarks/draws.py benchmarks/small.yaml runs/small [--draws 10]     (writes draws.md there)
 """
 
@@ -34,14 +34,18 @@ from cass.files import whole_file, write_text
 from cass.runs.folder import branch_files
 
 PROTOCOL = "probe"
-FIRST = 100
-"""Seed of the first draw; the benchmark's own seeds are small."""
+FIRST = 1000
+"""Seed of the first draw of the benchmark's seed 0; those of seed 1 begin at twice as much."""
 NOT_ASKED = 255
 
 
-def seeds_of(fraction: float, draws: int) -> list[int]:
-    """Return the seeds of the draws of a label fraction; all labels can be drawn once."""
-    return list(range(FIRST, FIRST + (draws if fraction < 1 else 1)))
+def seeds_of(fraction: float, draws: int, *, seed: int) -> list[int]:
+    """Return the seeds of the draws of a label fraction; all labels can be drawn once.
+
+    Each seed of the benchmark has draws of its own, so that intervals that resample seeds resample draws too.
+    """
+    first = FIRST * (1 + seed)
+    return list(range(first, first + (draws if fraction < 1 else 1)))
 
 
 def probe(cell: Cell, draws: int, *, split: str) -> dict[str, NDArray[np.generic]]:
@@ -62,7 +66,7 @@ def probe(cell: Cell, draws: int, *, split: str) -> dict[str, NDArray[np.generic
     }
     for settings in tuning_settings(cell, start, protocol=PROTOCOL):
         answers = []
-        for seed in seeds_of(settings.label_fraction, draws):
+        for seed in seeds_of(settings.label_fraction, draws, seed=cell.config.seed):
             logits, labelled = images.probes(settings.model_copy(update={"seed": seed}), embeddings)
             predicted = np.stack([part[asked].argmax(axis=1) for part in logits.values()]).astype(np.uint8)
             predicted[:, np.isin(asked, labelled)] = NOT_ASKED

@@ -24,8 +24,9 @@ def draws() -> Any:
 
 
 def test_all_labels_are_drawn_once(draws: Any) -> None:
-    assert draws.seeds_of(0.1, 3) == [100, 101, 102]
-    assert draws.seeds_of(1.0, 3) == [100]
+    assert draws.seeds_of(0.1, 3, seed=0) == [1000, 1001, 1002]
+    assert draws.seeds_of(0.1, 3, seed=1) == [2000, 2001, 2002]
+    assert draws.seeds_of(1.0, 3, seed=0) == [1000]
 
 
 def test_what_is_there_is_not_probed_again(draws: Any, tmp_path: Path) -> None:

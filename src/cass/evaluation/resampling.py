@@ -63,6 +63,7 @@ class GroupDraws:
             source: {name: row for row, name in enumerate(sorted(set(names)))} for source, names in units.items()
         }
         self._counts: dict[str, NDArray[np.int64]] = {}
+        self._last: tuple[tuple[str, tuple[str, ...]], Floats] | None = None  # many answers are on the same images
         for source, rows in self._rows.items():
             rng = np.random.default_rng([seed, zlib.crc32(source.encode())])
             count = len(rows)
@@ -72,8 +73,11 @@ class GroupDraws:
 
     def weights(self, source: str, units: Sequence[str]) -> Floats:
         """Return how often each of N images, named by its group, is drawn: (R, N)."""
-        rows = [self._rows[source][name] for name in units]
-        return self._counts[source][:, rows].astype(np.float64)
+        asked = source, tuple(units)
+        if self._last is None or self._last[0] != asked:
+            rows = [self._rows[source][name] for name in units]
+            self._last = asked, self._counts[source][:, rows].astype(np.float64)
+        return self._last[1]
 
     def score(self, source: str, answers: Answers) -> Score:
         """Compute the balanced accuracy of answers, and of each resample of the groups of their source."""
