@@ -60,18 +60,15 @@ def earlier_splits(config: PretrainConfig) -> dict[str, Split] | None:
 
 def earlier_batch_size(config: PretrainConfig) -> int | None:
     """Return the batch size of the resumed run; None for a new run."""
-    path = config.out / RESOLVED
-    if not config.resume or not path.is_file():
-        return None
-    return int(json.loads(path.read_text(encoding="utf-8"))["batch_size"])
+    resolved = _resolved(config)
+    return None if resolved is None else int(resolved["batch_size"])
 
 
 def earlier_objective(config: PretrainConfig) -> str | None:
     """Return the objective of the resumed run; None for a new run, or a method with only one."""
-    path = config.out / RESOLVED
-    if not config.resume or not path.is_file():
+    resolved = _resolved(config)
+    if resolved is None:
         return None
-    resolved = json.loads(path.read_text(encoding="utf-8"))
     before = "joint" if config.method == "cass" else None  # what was the default until it was kept
     found: str | None = resolved.get("objective", before)
     return found
@@ -79,10 +76,16 @@ def earlier_objective(config: PretrainConfig) -> str | None:
 
 def earlier_source(config: PretrainConfig) -> str | None:
     """Return where the splits of the resumed run came from; None for a new run."""
+    resolved = _resolved(config)
+    return None if resolved is None else resolved.get("splits_source")  # 0.1 did not keep it
+
+
+def _resolved(config: PretrainConfig) -> dict[str, Any] | None:
+    """Return what the resumed run had resolved; None for a new run."""
     path = config.out / RESOLVED
     if not config.resume or not path.is_file():
         return None
-    found: str | None = json.loads(path.read_text(encoding="utf-8")).get("splits_source")  # 0.1 did not keep it
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
 
