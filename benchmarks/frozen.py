@@ -13,7 +13,7 @@ from cass.auditing.kept_pairs import near_families
 from cass.benchmarking.cells import Cell
 from cass.config.finetune import FinetuneConfig
 from cass.config.pretrain import PretrainConfig
-from cass.data.splits.resolve import read_splits
+from cass.data.splits.kept import read_splits
 from cass.data.store.dataset import StoredImages
 from cass.models.checkpoints import load_branch
 from cass.resolve.finetune import labelled_manifest

@@ -3,8 +3,8 @@
 Copies of random images are scaled (by 0.5 to 0.9 or 1.1 to 1.6), recompressed (JPEG quality 30 to 75), brightened
 (gain 0.75 to 1.25, offset up to 20 grey levels) or cropped (2 to 10% of width and height lost). A copy is found if
 it is in the same reported family as its original. `--sheet` writes pairs reported in the set itself, side by
-side, to judge them by eye.
-Usage: python benchmarks/near_duplicates.py LABELS.csv ... [--copies 100] [--seed 0] [--sheet FOLDER]
+side, to judge them by eye. `--like 1000000` divides the images into as many cells as a set of that size.
+Usage: python benchmarks/near_duplicates.py LABELS.csv ... [--copies 100] [--seed 0] [--sheet DIR] [--like IMAGES]
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from cass.auditing import neighbours
 from cass.auditing.duplicates import families, near_pairs
 from cass.auditing.facts import facts_of_set, small_picture
 from cass.data.manifest.manifest import Manifest, load_manifest
 
 KINDS = ("scaled", "recompressed", "brightened", "cropped")
 SHOWN = 200
+CELL = neighbours.CELL
 SIDE = 96
 
 
@@ -81,6 +83,7 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=100, help="of each kind")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sheet", type=Path, default=None)
+    parser.add_argument("--like", type=int, default=None, help="search as in a set of this many images")
     given = parser.parse_args()
     print("| set | images | " + " | ".join(KINDS) + " | all planted copies | pairs reported in the set |")
     print("| --- " * (len(KINDS) + 4) + "|")
@@ -89,6 +92,8 @@ def main() -> None:
         manifest = load_manifest(str(path))
         with tempfile.TemporaryDirectory() as folder:
             both, originals = planted(manifest, Path(folder), given.copies, rng)
+            if given.like is not None:
+                neighbours.EXACT, neighbours.CELL = 0, max(1, round(CELL * len(both) / given.like))
             pairs = near_pairs(both, facts_of_set(both))
             codes = families(pairs, count=len(both))
         found = codes[len(manifest) :] == codes[originals]

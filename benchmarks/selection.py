@@ -20,7 +20,7 @@ from scipy.special import softmax
 
 from cass.config.pretrain import PretrainConfig
 from cass.data.manifest.manifest import load_manifest
-from cass.data.splits.resolve import read_splits
+from cass.data.splits.kept import read_splits
 from cass.data.store.dataset import StoredImages
 from cass.evaluation.joint import joint_embeddings
 from cass.evaluation.logistic import LogisticFits

@@ -3,6 +3,8 @@
 Reads the pretraining runs that `cass benchmark benchmarks/small.yaml` has left, of brain-tumour-mri and
 white-blood-cells, and embeds their images once. A third of the training images is set aside and evaluated with
 the validation images whose labels are not drawn; test images are not read. Every variant sees the same labels.
+Networks that were pretrained with seed 0 are taught; those of seed 1 only teach, as networks of the same kind. (In
+white-blood-cells, whose splits are redrawn, those of seed 1 may have seen the evaluated images, without labels.)
 Usage: python benchmarks/teaching.py runs/small [--draws 8] [--out runs/teaching.csv]
 """
 
@@ -23,7 +25,7 @@ from scipy.special import softmax
 from cass.config.pretrain import PretrainConfig
 from cass.data.manifest.manifest import load_manifest
 from cass.data.splits.fractions import label_subset
-from cass.data.splits.resolve import read_splits
+from cass.data.splits.kept import read_splits
 from cass.data.store.dataset import StoredImages
 from cass.evaluation import cross_teaching
 from cass.evaluation.logistic import LogisticFits
@@ -39,6 +41,8 @@ from cass.training.stored_embeddings import embed_stored
 
 SETS = ("brain-tumour-mri", "white-blood-cells")
 FRACTIONS = (0.01, 0.1)
+TWIN = " of another seed"
+"""What the name of a branch is followed by where its network was pretrained with another seed."""
 Arrays = dict[str, NDArray[np.float64]]
 
 
@@ -60,6 +64,7 @@ VARIANTS: dict[str, Variant] = {
     "default": BASE,
     "taught by the mean of both": replace(BASE, teacher="mean"),
     "each branch taught by itself": replace(BASE, teacher="self"),
+    "each taught by the same network of another seed": replace(BASE, teacher="twin"),
     "only where both agree": replace(BASE, agree=True),
     "class shares by EM instead of the labels'": replace(BASE, prior="em"),
     "class shares as predicted": replace(BASE, prior="predicted"),
@@ -85,8 +90,8 @@ class Embedded:
     splits: NDArray[np.str_]
 
 
-def embed_run(run: Path, name: str) -> Embedded:
-    """Embed the training and validation images of a run with both branches."""
+def embed_run(run: Path, name: str, *, twins: Path | None = None) -> Embedded:
+    """Embed the training and validation images of a run with both branches, and with those of another run."""
     config = read_config(run, PretrainConfig, written_by="cass pretrain")
     plan = make_plan(load_manifest(config.data, config), seed=config.seed, known=read_splits(run / SPLITS_FILE))
     inputs = decode(
@@ -98,9 +103,12 @@ def embed_run(run: Path, name: str) -> Embedded:
         cache="auto",
     )
     stored = StoredImages(inputs.images, range(len(inputs.manifest)))
+    files = branch_files(run)
+    if twins is not None:
+        files |= {branch + TWIN: path for branch, path in branch_files(twins).items()}
     found = {
         branch: embed_stored(load_branch(path), stored, device=torch.device("cpu")).double().numpy()
-        for branch, path in branch_files(run).items()
+        for branch, path in files.items()
     }
     return Embedded(name, found, inputs.manifest.targets, inputs.manifest.groups, inputs.splits)
 
@@ -112,6 +120,16 @@ def em_prior(told: NDArray[np.float64]) -> NDArray[np.float64]:
         weighed = told * shares
         shares = (weighed / weighed.sum(axis=1, keepdims=True)).mean(axis=0)
     return shares
+
+
+def taught_by(name: str, told: Arrays, how: str) -> NDArray[np.float64]:
+    """Return the probabilities from which a network learns."""
+    both = [branch for branch in told if branch.endswith(TWIN) == name.endswith(TWIN)]
+    if how == "mean":
+        return np.mean([told[branch] for branch in both], axis=0)
+    twin = name.removesuffix(TWIN) if name.endswith(TWIN) else name + TWIN
+    other = next(branch for branch in both if branch != name)
+    return told[{"other": other, "self": name, "twin": twin}[how]]
 
 
 def teach(
@@ -132,23 +150,24 @@ def teach(
             shares=shares,
         ).at(how.penalty)
 
-    fits = {name: fit(name, None) for name in labelled}
+    names = [name for name in labelled if how.teacher == "twin" or not name.endswith(TWIN)]
+    fits = {name: fit(name, None) for name in names}
     for number in range(1, how.rounds + 1):
-        told = {name: softmax(unlabelled[name] @ fits[name][0].T + fits[name][1], axis=1) for name in labelled}
-        mean = np.mean(list(told.values()), axis=0)
+        told = {name: softmax(unlabelled[name] @ fits[name][0].T + fits[name][1], axis=1) for name in names}
         agreed = np.ptp([part.argmax(axis=1) for part in told.values()], axis=0) == 0
         lessons = {}
-        for name, other in zip(told, reversed(list(told)), strict=True):
-            teacher = {"other": told[other], "mean": mean, "self": told[name]}[how.teacher]
+        for name in names:
+            teacher = taught_by(name, told, how.teacher)
             rows = np.flatnonzero(agreed) if how.agree else np.arange(len(teacher))
             prior = {"labels": labels.mean(axis=0), "em": em_prior(teacher), "predicted": teacher.mean(axis=0)}
             share = min(1.0, how.share * number / how.rounds * len(teacher) / max(1, len(rows)))
             lesson = cross_teaching.choose(teacher[rows], prior[how.prior], share=share, task="multiclass")
             lessons[name] = lesson._replace(rows=rows[lesson.rows])
-        fits = {name: fit(name, lessons[name]) for name in labelled}
+        fits = {name: fit(name, lessons[name]) for name in names}
     return {
         name: lambda features, name=name: softmax(features @ fits[name][0].T + fits[name][1], axis=1)
-        for name in labelled
+        for name in names
+        if not name.endswith(TWIN)
     }
 
 
@@ -181,7 +200,8 @@ def draw(data: Embedded, *, fraction: float, seed: int) -> Iterator[tuple[str, s
         features = (part - scaling.centre) / scaling.scale
         _, axes = np.linalg.eigh(features[sample].T @ features[sample])
         scaled[name] = features @ axes[:, ::-1][:, : cross_teaching.WIDTH]
-        pupils[name] = cross_teaching.Pupil(part[pool], part[rest], scaling)
+        if not name.endswith(TWIN):
+            pupils[name] = cross_teaching.Pupil(part[pool], part[rest], scaling)
     labelled, unlabelled = ({name: part[rows] for name, part in scaled.items()} for rows in (pool, rest))
 
     def score(variant: str, models: Any) -> Iterator[tuple[str, str, float]]:
@@ -193,6 +213,8 @@ def draw(data: Embedded, *, fraction: float, seed: int) -> Iterator[tuple[str, s
     alone = list(score("labels alone", teach(labelled, unlabelled, labels, weights, replace(BASE, rounds=0))))
     yield from alone
     for variant, how in VARIANTS.items():
+        if how.teacher == "twin" and len(scaled) == 2:
+            continue
         results = list(score(variant, teach(labelled, unlabelled, labels, weights, how)))
         yield from results
         if how is BASE:
@@ -213,8 +235,10 @@ def main() -> None:
     rows = []
     for name in SETS:
         for method in ("none", "cass"):
-            cell = next(given.run.glob(f"cells/{name}-small-{method}-*s0-*"))
-            data = embed_run(cell / "pretrain", name)
+            first, second = (
+                next(given.run.glob(f"cells/{name}-small-{method}-*s{seed}-*")) / "pretrain" for seed in (0, 1)
+            )
+            data = embed_run(first, name, twins=second if method == "cass" else None)
             for fraction in FRACTIONS:
                 for seed in range(given.draws):
                     entry = {"data": name, "start": method, "labels": f"{100 * fraction:g}%", "draw": seed}

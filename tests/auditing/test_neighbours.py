@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cass.auditing import neighbours
+from cass.auditing import centres, neighbours
 from cass.auditing.neighbours import Index
 
 
@@ -55,6 +55,18 @@ def test_cells_find_the_pairs_of_the_exact_search(monkeypatch: pytest.MonkeyPatc
     assert compared < 0.35 * 3000**2
     assert found <= everything
     assert len(found) > 0.98 * len(everything)
+
+
+def test_groups_of_cells_find_most_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "EXACT", 1000)
+    monkeypatch.setattr(neighbours, "CELL", 4)
+    monkeypatch.setattr(centres, "GROUP", 16)
+    vectors = directions(3000)
+    vectors[1500:] = vectors[:1500] + 0.3 * directions(1500, seed=2)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    everything = exact(vectors, vectors, 0.9)
+    assert len(everything) >= 3000
+    assert len(pairs(Index(vectors).near(vectors, least=0.9)) & everything) > 0.95 * len(everything)
 
 
 def test_cells_need_not_hold_anything(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,6 +32,7 @@ def scans_of_faults(tmp_path_factory: pytest.TempPathFactory) -> Path:
     labels = write_scans(folder / "scans")
     run = cass.pretrain(labels, out=folder / "pretrained", **TINY).out
     cass.finetune(run, labels=labels, out=folder / "tuned", head="linear", device="cpu")
+    cass.evaluate(folder / "tuned", labels=labels, device="cpu")
     return folder
 
 
@@ -61,13 +63,11 @@ def failing(
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
-    """Mount a file system of a few kilobytes; skips where that is not allowed."""
+def disk(folder: Path, options: str) -> Iterator[Path]:
+    """Mount a file system in memory; skips where that is not allowed."""
     folder.mkdir()
     made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)],
-        capture_output=True,
-        check=False,
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, check=False
     )
     if made.returncode:
         pytest.skip("a file system can only be mounted by root")
@@ -89,36 +89,56 @@ COMMANDS = {
     "split": ("split", "{labels}", "--out", "disk/safe.csv"),
     "audit": ("audit", "{labels}", "--html", "disk/audit.html"),
 }
-
-
-@pytest.mark.parametrize(
-    "kilobytes", [64, pytest.param(4, marks=pytest.mark.slow), pytest.param(512, marks=pytest.mark.slow)]
-)
-@pytest.mark.parametrize(
+EACH_COMMAND = pytest.mark.parametrize(
     "name",
     [
         name if name in ("pretrain", "embed", "report") else pytest.param(name, marks=pytest.mark.slow)
         for name in COMMANDS
     ],
 )
+
+
+def words_of(name: str, place: Path) -> tuple[str, ...]:
+    """Return a command on the images and runs of a folder."""
+    paths = {"labels": "scans/labels.csv", "run": "pretrained", "tuned": "tuned", "evaluated": "tuned"}
+    words = (str(place / paths[key]) if (key := word.strip("{}")) in paths else word for word in COMMANDS[name])
+    return tuple(words)
+
+
+@pytest.mark.parametrize(
+    "kilobytes", [64, pytest.param(4, marks=pytest.mark.slow), pytest.param(512, marks=pytest.mark.slow)]
+)
+@EACH_COMMAND
 def test_a_full_disk_is_one_line(name: str, kilobytes: int, scans_of_faults: Path, tmp_path: Path) -> None:
-    place = scans_of_faults
-    if name == "report" and not (place / "tuned/evaluation/test").is_dir():
-        cass.evaluate(place / "tuned", labels=place / "scans/labels.csv", device="cpu")
-    paths = {"labels": place / "scans/labels.csv", "run": place / "pretrained", "tuned": place / "tuned"}
-    paths["evaluated"] = place / "tuned"
-    words = tuple(str(paths.get(word.strip("{}"), word)) for word in COMMANDS[name])
-    with small_disk(tmp_path / "disk", kilobytes) as disk:
+    with disk(tmp_path / "disk", f"size={kilobytes}k") as full:
         # The file of the whole is larger than the disk, or the disk is full before.
-        (disk / "filler").write_bytes(b"0" * (kilobytes * 1024 - 4096))
+        (full / "filler").write_bytes(b"0" * (kilobytes * 1024 - 4096))
         with contextlib.suppress(OSError):
-            (disk / "filler2").write_bytes(b"0" * 4096)
-        line = failing(words, tmp_path)
+            (full / "filler2").write_bytes(b"0" * 4096)
+        line = failing(words_of(name, scans_of_faults), tmp_path)
         assert "space" in line or "disk" in line, line
-        left = [path.name for path in disk.rglob("*") if path.is_file() and not path.name.startswith("filler")]
+        left = [path.name for path in full.rglob("*") if path.is_file() and not path.name.startswith("filler")]
         assert not [
             name for name in left if name.endswith((".html", ".csv", ".parquet")) and ".partial" not in name
         ]
+
+
+@EACH_COMMAND
+def test_writing_to_a_read_only_disk_is_one_line(name: str, scans_of_faults: Path, tmp_path: Path) -> None:
+    with disk(tmp_path / "disk", "ro"):
+        line = failing(words_of(name, scans_of_faults), tmp_path)
+        assert "disk does not allow it" in line or "disk is read-only" in line, line
+
+
+@EACH_COMMAND
+def test_images_and_runs_may_be_read_only(name: str, scans_of_faults: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    with disk(tmp_path / "shared", "size=200m") as shared:
+        shutil.copytree(scans_of_faults, shared, dirs_exist_ok=True)
+        subprocess.run(["mount", "-o", "remount,ro", str(shared)], check=True)
+        done = run(words_of(name, shared), tmp_path, dict(os.environ))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert list((tmp_path / "disk").iterdir())
 
 
 @pytest.mark.parametrize(
@@ -179,6 +199,32 @@ def test_images_that_vanish_are_named(scans_of_faults: Path, tmp_path: Path) -> 
     line = failing(words, tmp_path)
     assert "10 of 60 images" in line or "does not exist" in line or "cannot be read" in line, line
     assert not (tmp_path / "table.parquet").exists()
+
+
+@pytest.mark.parametrize("command", ["pretrain", "finetune"])
+def test_data_that_changes_while_a_run_is_stopped_is_named(
+    command: str, scans_of_faults: Path, tmp_path: Path
+) -> None:
+    labels = write_scans(tmp_path / "scans")
+    words: tuple[str, ...] = ("pretrain", str(labels), "--out", "run", *SMALL, "--epochs", "400")
+    begun = "run/checkpoints/*.ckpt"
+    if command == "finetune":
+        settings = ("--out", "run", "--label-fraction", "1", "--epochs", "400", "--patience", "400", *COMPUTE)
+        words = ("finetune", str(scans_of_faults / "pretrained"), "--labels", str(labels), *settings)
+        begun = ".run.unfinished/*/*.ckpt"
+    process = start(words, tmp_path, scans_of_faults / "cache")
+    while not list(tmp_path.glob(begun)):
+        assert process.is_alive(), (tmp_path / "printed.txt").read_text()[-1000:]
+        time.sleep(0.05)
+    kill(process)
+    image = tmp_path / "scans/images/000.png"
+    pixels = image.read_bytes()
+    shutil.copy(tmp_path / "scans/images/001.png", image)
+    assert "1 of 60 images changed since the run" in failing((*words, "--resume"), tmp_path)
+    image.write_bytes(pixels)
+    if command == "finetune":
+        labels.write_text(labels.read_text().replace("images/000.png,stripes", "images/000.png,disc"))
+        assert "Labels changed since the run" in failing((*words, "--resume"), tmp_path)
 
 
 def test_two_commands_build_one_cache(scans_of_faults: Path, tmp_path: Path) -> None:

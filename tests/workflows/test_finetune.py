@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 import cass
 from cass.data.manifest.manifest import load_manifest
-from cass.data.splits.resolve import read_splits
+from cass.data.splits.kept import read_splits
 from cass.data.store.dataset import StoredImages
 from cass.errors import CassError, DataError, OutputError
 from cass.evaluation.calibration import fit_temperature

@@ -1,8 +1,8 @@
 """Which vectors point nearly the same way: exact for sets of usual size, in cells for large ones.
 
 A large set is divided into cells around some of its own vectors, as an inverted file is. A query is compared with
-the centres of all cells, and with the vectors of the nearest ones (Sivic and Zisserman, Video Google, ICCV 2003;
-Jégou et al., TPAMI 2011, section IV).
+the vectors of the nearest cells only (Sivic and Zisserman, Video Google, ICCV 2003; Jégou et al., TPAMI 2011,
+section IV).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cass.auditing.centres import AT_ONCE, Centres
+
 EXACT = 16_384
 """Most vectors for which all pairs are compared."""
 CELL = 256
@@ -21,8 +23,6 @@ PROBES = 32
 """Cells that a query is compared with."""
 QUERIES = 32_768
 """Queries whose neighbours are collected before the nearest are chosen."""
-AT_ONCE = 4_194_304
-"""Most similarities held at once, four bytes each."""
 
 Vectors = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -51,16 +51,16 @@ class Index:
 
     def __init__(self, vectors: Vectors) -> None:
         count = len(vectors)
-        self._centres: Vectors | None = None
+        self._centres: Centres | None = None
         self._order, self._ends = np.arange(count), np.array([0, count])
         if count > EXACT:
             rows = np.random.default_rng(0).choice(count, size=-(-count // CELL), replace=False)
             chosen = vectors[np.sort(rows)]
             # Equal ones once: all but the first would be empty cells, which take the place of others in a search.
-            self._centres = chosen[np.sort(np.unique(chosen, axis=0, return_index=True)[1])]
-            nearest = np.concatenate([np.argmax(close, axis=1) for close in self._to_centres(vectors)])
+            self._centres = Centres(chosen[np.sort(np.unique(chosen, axis=0, return_index=True)[1])])
+            nearest = self._centres.nearest(vectors, 1)[:, 0]
             self._order = np.argsort(nearest, kind="stable")
-            self._ends = np.searchsorted(nearest[self._order], np.arange(len(self._centres) + 1))
+            self._ends = np.searchsorted(nearest[self._order], np.arange(self._centres.count + 1))
         self._sorted = vectors if self._centres is None else vectors[self._order]  # cell after cell
 
     def near(self, queries: Vectors, *, least: float, most: int | None = None) -> Neighbours:
@@ -86,26 +86,17 @@ class Index:
             found.append(_nearest(Neighbours(*map(np.concatenate, zip(*block, strict=True))), most))
         return Neighbours(*map(np.concatenate, zip(*found, strict=True)))
 
-    def _to_centres(self, queries: Vectors) -> Iterator[Vectors]:
-        """Compare queries with the centres of all cells, some at a time; yields (B, K) cosines."""
-        assert self._centres is not None
-        step = max(1, AT_ONCE // len(self._centres))
-        for start in range(0, len(queries), step):
-            yield queries[start : start + step] @ self._centres.T
-
     def _visits(self, queries: Vectors, offset: int) -> Iterator[tuple[Ints, slice]]:
         """Say which queries are compared with which sorted vectors: rows of the ones, a span of the others."""
         if self._centres is None:
             probes = np.zeros((len(queries), 1), dtype=np.int64)
         else:
-            from torch import from_numpy, topk  # for thousands of cells four times as fast as numpy's argpartition
-
-            count = min(PROBES, len(self._centres))
-            nearest = [topk(from_numpy(close), count, sorted=False).indices for close in self._to_centres(queries)]
-            probes = np.concatenate([rows.numpy() for rows in nearest])
+            probes = self._centres.nearest(queries, PROBES)
         order = np.argsort(probes.ravel(), kind="stable")
         cells, starts = np.unique(probes.ravel()[order], return_index=True)
         for number, asking in zip(cells, np.split(order // probes.shape[1], starts[1:]), strict=True):
+            if number < 0:
+                continue
             span = slice(self._ends[number], self._ends[number + 1])
             step = max(1, AT_ONCE // max(1, span.stop - span.start))
             for start in range(0, len(asking), step):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cass.auditing.kept_pairs import near_families
 from cass.config.pretrain import PretrainConfig
 from cass.data.manifest.manifest import load_manifest
-from cass.data.splits.resolve import write_splits
+from cass.data.splits.kept import write_splits
 from cass.data.store.statistics import channel_statistics
 from cass.files import write_json
 from cass.models.checkpoints import save_branch

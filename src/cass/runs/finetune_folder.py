@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cass.config.finetune import FinetuneConfig
-from cass.errors import CassError, OutputError
-from cass.files import remove_partials
+from cass.data.splits.kept import require_same_images, write_splits
+from cass.errors import CassError, DataError, OutputError
+from cass.files import remove_partials, write_text
 from cass.runs.failure import FAILURE, failure_kept
-from cass.runs.folder import CONFIG, SUMMARY, claimed, refuse_other_settings, unfinished_folder, write_start
+from cass.runs.folder import (
+    CONFIG,
+    SPLITS_FILE,
+    SUMMARY,
+    claimed,
+    refuse_other_settings,
+    unfinished_folder,
+    write_start,
+)
+from cass.runs.inputs import Plan
 
+LABELS = "labels.sha256"
 # What a run computes does not depend on these.
 CHANGEABLE = {"resume", "out", "num_workers", "cache"}
 
@@ -85,6 +97,29 @@ def working_folder(config: FinetuneConfig) -> Iterator[Path]:
                 shutil.rmtree(work)
             raise
         shutil.rmtree(work)
+
+
+def require_earlier_data(work: Path, plan: Plan) -> None:
+    """Make sure that a resumed run continues on the images and labels that it began with; a new one keeps them.
+
+    Args:
+        work: The working folder.
+        plan: The data set as it is now.
+
+    Raises:
+        DataError: An image or a label has changed, or there are others, or they are in another order.
+    """
+    path, manifest = work / LABELS, plan.manifest
+    labels = hashlib.sha256(manifest.targets.tobytes() + manifest.labelled.tobytes()).hexdigest()
+    if _has_epoch(work) and path.is_file():  # 0.2 did not keep it
+        require_same_images(work / SPLITS_FILE, manifest, plan.digests)
+        if path.read_text(encoding="utf-8") != labels:
+            raise DataError(
+                f"Labels changed since the run in {work} began",
+                "Restore them, or remove this folder and start again.",
+            )
+    write_splits(work / SPLITS_FILE, manifest, plan.splits, plan.digests)
+    write_text(path, labels)
 
 
 def _has_epoch(work: Path) -> bool:

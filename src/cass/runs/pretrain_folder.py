@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cass.config.pretrain import PretrainConfig
-from cass.data.splits.resolve import read_splits, write_splits
+from cass.data.splits.kept import read_splits, require_same_images, write_splits
 from cass.errors import OutputError
 from cass.files import holds_files, write_json
 from cass.runs.folder import (
@@ -93,6 +93,20 @@ def earlier_checkpoint(config: PretrainConfig) -> Path | None:
     """Return the checkpoint of the last finished epoch of the resumed run; None for a new run."""
     path = config.out / CHECKPOINTS / LAST
     return path if config.resume and path.is_file() else None
+
+
+def require_earlier_images(config: PretrainConfig, plan: Plan) -> None:
+    """Make sure that the resumed run continues on the images that it has learned from.
+
+    Args:
+        config: Settings of the run.
+        plan: The data set as it is now.
+
+    Raises:
+        DataError: An image has changed, or there are others, or they are in another order.
+    """
+    if earlier_checkpoint(config) is not None:
+        require_same_images(config.out / SPLITS_FILE, plan.manifest, plan.digests)
 
 
 def write_beginning(config: PretrainConfig, plan: Plan, resolved: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from cass.config.evaluate import EvaluateConfig
 from cass.data.manifest.manifest import Manifest
-from cass.data.splits.resolve import read_splits
+from cass.data.splits.kept import read_splits
 from cass.errors import DataError, OutputError, did_you_mean
 from cass.evaluation.classification import ClassificationReport, classification_report
 from cass.evaluation.embedding_map import shown_rows

@@ -15,7 +15,7 @@ from cass.auditing.guard import guard, guard_pixels
 from cass.auditing.kept_pairs import near_families
 from cass.config.finetune import FinetuneConfig
 from cass.config.pretrain import PretrainConfig
-from cass.data.splits.resolve import read_splits, write_splits
+from cass.data.splits.kept import read_splits, write_splits
 from cass.evaluation.calibration import summary_of
 from cass.evaluation.conformal import Safeguards, fit_safeguards
 from cass.evaluation.ensemble import ensemble, fit_ensemble
@@ -25,7 +25,7 @@ from cass.files import write_json, write_text
 from cass.models.backbones import Branch
 from cass.models.checkpoints import load_branch, save_branch
 from cass.resolve.finetune import ResolvedFinetune, resolve_finetune
-from cass.runs.finetune_folder import has_finished, working_folder
+from cass.runs.finetune_folder import has_finished, require_earlier_data, working_folder
 from cass.runs.folder import (
     CHECKPOINTS,
     METRICS,
@@ -99,6 +99,7 @@ def run_finetune(config: FinetuneConfig, resolved: ResolvedFinetune | None = Non
     )
     inputs, labelled, cautions = _guarded_images(config, pretraining, plan)
     with working_folder(config) as work, staged(config.out) as folder:
+        require_earlier_data(work, plan)
         write_start(folder, config)
         write_splits(folder / SPLITS_FILE, plan.manifest, plan.splits, plan.digests)
         (folder / CHECKPOINTS).mkdir()

@@ -28,6 +28,7 @@ from cass.runs.pretrain_folder import (
     earlier_checkpoint,
     earlier_source,
     earlier_splits,
+    require_earlier_images,
     write_beginning,
 )
 from cass.runs.watching import watch_data
@@ -163,6 +164,7 @@ def _images(config: PretrainConfig, manifest: Manifest) -> tuple[Plan, Inputs, l
     """Settle the splits, decode the training and validation images, and say what is doubtful about them."""
     plan = make_plan(manifest, seed=config.seed, known=earlier_splits(config), families=near_families)
     plan = replace(plan, source=earlier_source(config) or plan.source)
+    require_earlier_images(config, plan)
     cautions = guard(plan, source=config.data, allow_leakage=config.allow_leakage)
     inputs = decode(
         plan,

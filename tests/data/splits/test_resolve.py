@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,14 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cass.data.manifest.manifest import Manifest, load_manifest
-from cass.data.splits.resolve import (
-    make_splits,
-    read_splits,
-    require_training_images,
-    resolve_splits,
-    write_splits,
-)
-from cass.errors import DataError, OutputError
+from cass.data.splits.resolve import make_splits, require_training_images, resolve_splits
+from cass.errors import DataError
 from cass.types import SPLITS
 
 Write = Callable[..., Path]
@@ -222,34 +215,6 @@ def test_a_run_on_other_images_changes_nothing(write_csv: Write) -> None:
     assert other.source == "made"
     assert (other.splits == made.splits).all()
     assert "None of the images" in other.notes[0]
-
-
-def test_written_splits_come_back_and_name_no_patient(write_csv: Write, tmp_path: Path) -> None:
-    manifest = _manifest(write_csv, ["a.png,x,patient7,train", "b.png,y,patient7,val", "c.png,x,p,test"])
-    assert manifest.splits is not None
-    path = tmp_path / "run.csv"
-    write_splits(path, manifest, manifest.splits, ["1", "2", "3"])
-    text = path.read_text()
-    assert "patient7" not in text
-    rows = list(csv.DictReader(text.splitlines()))
-    assert rows[0] == {"image": "a.png", "digest": "1", "split": "train"}
-    assert read_splits(path) == {"1": "train", "2": "val", "3": "test"}
-    write_splits(path, manifest, manifest.splits, ["1", "1", "1"])
-    assert read_splits(path) == {"1": "train"}
-    assert [entry.name for entry in tmp_path.glob(".*")] == []
-
-
-def test_splits_that_cannot_be_written_or_read(write_csv: Write, tmp_path: Path) -> None:
-    manifest = _manifest(write_csv, ["a.png,x,,train"])
-    assert manifest.splits is not None
-    with pytest.raises(OutputError, match="Cannot write"):
-        write_splits(tmp_path / "no" / "s.csv", manifest, manifest.splits, ["1"])
-    for text in ("image,digest\na,b\n", "image,digest,split\na,b,tset\n"):
-        (tmp_path / "s.csv").write_text(text)
-        with pytest.raises(OutputError, match=r"s\.csv"):
-            read_splits(tmp_path / "s.csv")
-    with pytest.raises(OutputError, match=r"gone\.csv"):
-        read_splits(tmp_path / "gone.csv")
 
 
 def test_a_label_only_in_the_test_split(write_csv: Write) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from cass.data.manifest.manifest import Manifest, load_manifest
 from cass.data.splits.fractions import label_subset
-from cass.data.splits.resolve import read_splits, require_training_images, resolve_splits, write_splits
+from cass.data.splits.kept import read_splits, write_splits
+from cass.data.splits.resolve import require_training_images, resolve_splits
 from cass.errors import ConfigError, DataError, OutputError
 from cass.types import SPLITS, Split
 
@@ -190,12 +191,3 @@ def test_errors_of_label_fractions_name_the_fix() -> None:
 def test_one_image_without_a_finding_counts_as_one_label() -> None:
     none = np.zeros((20, 2), np.uint8)
     assert len(label_subset(none, candidates=np.arange(20), fraction=0.01, groups=None, seed=0)) == 1
-
-
-def test_names_outside_ascii_come_back(write_csv: Write, tmp_path: Path) -> None:
-    manifest = read(write_csv, ["Übersicht.png,x,,train", "b.png,x,,test"], "image,label,group,split")
-    write_splits(tmp_path / "s.csv", manifest, np.asarray(manifest.splits), ["1", "2"])
-    assert (
-        tmp_path / "s.csv"
-    ).read_bytes() == "image,digest,split\nÜbersicht.png,1,train\nb.png,2,test\n".encode()
-    assert read_splits(tmp_path / "s.csv") == {"1": "train", "2": "test"}

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -14,16 +11,13 @@ from numpy.typing import NDArray
 
 from cass.data.manifest.manifest import Manifest
 from cass.data.splits.allocation import share_out
-from cass.errors import DataError, OutputError
-from cass.files import write_text
+from cass.errors import DataError
 from cass.groups import group_codes, join_copies
 from cass.listing import plural
 from cass.types import SPLITS, Split
 
 FindFamilies = Callable[[Manifest, Sequence[str]], NDArray[np.int64]]
 """Finds near-duplicates: of N images and their digests, (N,) family numbers."""
-
-_COLUMNS = ["image", "digest", "split"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,55 +158,6 @@ def require_training_images(manifest: Manifest, splits: NDArray[np.str_], *, nam
                 f"In {name} the label {label!r} only occurs in the {only} split, so it cannot be learned",
                 "Move images of it into the train split, or take it out.",
             )
-
-
-def write_splits(path: Path, manifest: Manifest, splits: NDArray[np.str_], digests: Sequence[str]) -> None:
-    """Write the splits of a run, without groups or labels: a group may be a patient's number.
-
-    Args:
-        path: CSV file to write; it appears whole or not at all.
-        manifest: N images.
-        splits: (N,) of ``train``, ``val``, ``test``.
-        digests: N content digests.
-
-    Raises:
-        OutputError: The folder cannot be written; free space or choose another.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    writer.writerows(zip(manifest.images, digests, splits.tolist(), strict=True))
-    try:
-        write_text(path, text.getvalue())
-    except OSError as error:
-        raise OutputError(f"Cannot write {path} ({error.strerror or error})", "Choose another folder.") from None
-
-
-def read_splits(path: Path) -> dict[str, Split]:
-    """Read what :func:`write_splits` wrote.
-
-    Args:
-        path: ``splits.csv`` of a run.
-
-    Returns:
-        Digest -> split. Copies of one image in several splits count as the one that saw most of it:
-        train before val before test.
-
-    Raises:
-        OutputError: The file is missing or damaged; the run has to be made again.
-    """
-    found: dict[str, Split] = {}
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                split = next(name for name in SPLITS if name == row["split"])
-                found[row["digest"]] = min(found.get(row["digest"], split), split, key=SPLITS.index)
-    except (OSError, KeyError, StopIteration, csv.Error, UnicodeDecodeError):
-        raise OutputError(
-            f"{path} is missing or not a list of splits",
-            "Give the folder of a finished run, or run it again.",
-        ) from None
-    return found
 
 
 def _honour(
