@@ -162,13 +162,22 @@ class CASS(Method):
             positions: Positions (B,) of the images among the N training images of :meth:`begin`.
 
         Returns:
-            The scalar loss in [0, 4], the mean over the branches, and each branch's.
+            The scalar loss, the mean over the branches, and each branch's.
         """
         (view,) = views
         targets = self.targets[positions.cpu()].to(view.device, non_blocking=True)
-        losses = {name: cass_loss(self.heads[name](branch.embed(view)), targets) for name, branch in self._nets()}
+        compare = self.comparison(targets)
+        losses = {name: compare(self.heads[name](branch.embed(view))) for name, branch in self._nets()}
         logs = {f"{name}_loss": loss.detach() for name, loss in losses.items()}
         return StepOutput(torch.stack(list(losses.values())).mean(), logs)
+
+    def comparison(self, targets: Tensor) -> Callable[[Tensor], Tensor]:
+        """Return the loss of a branch, in [0, 4], as a function of its outputs (B, W).
+
+        Args:
+            targets: Targets (B, W) of the images, of unit length.
+        """
+        return lambda outputs: cass_loss(outputs, targets)
 
     def branches(self) -> dict[str, Branch]:
         """Return both branches."""

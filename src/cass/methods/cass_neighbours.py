@@ -6,6 +6,8 @@ first step and spread by construction; docs/objective.md has the measurements be
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from pydantic import Field
@@ -13,7 +15,6 @@ from torch import Tensor
 
 from cass.methods.base import METHODS
 from cass.methods.cass import CASS
-from cass.types import StepOutput, Views
 
 COMPARED = 8192
 """Most images that every image is compared with; of larger sets, a fixed random choice and the batch itself."""
@@ -79,26 +80,13 @@ class CASSNeighbours(CASS):
             chosen[device] = self.targets[rows.sort().values].to(device)
         return chosen[device]
 
-    def forward(self, views: Views, positions: Tensor) -> StepOutput:
-        """Pass one view through both branches and compare the outputs' similarities with the targets'.
+    def comparison(self, targets: Tensor) -> Callable[[Tensor], Tensor]:
+        """Return the loss of a branch, 0 or more, as a function of its outputs (B, W).
 
         Args:
-            views: One view (B, C, S, S) of the images, in [0, 1].
-            positions: Positions (B,) of the images among the N training images of :meth:`begin`.
-
-        Returns:
-            The scalar loss, 0 or more, the mean over the branches, and each branch's.
+            targets: Targets (B, W) of the images, of unit length.
         """
-        (view,) = views
-        targets = self.targets[positions.cpu()].to(view.device, non_blocking=True)
-        others = self.compared(view.device)
+        others = self.compared(targets.device)
         if len(self.targets) > COMPARED:  # an image that is not among them has itself for a neighbour too
             others = torch.cat([others, targets])
-        losses = {
-            name: neighbours_loss(
-                self.heads[name](branch.embed(view)), targets, others, temperature=self.config.temperature
-            )
-            for name, branch in self._nets()
-        }
-        logs = {f"{name}_loss": loss.detach() for name, loss in losses.items()}
-        return StepOutput(torch.stack(list(losses.values())).mean(), logs)
+        return lambda outputs: neighbours_loss(outputs, targets, others, temperature=self.config.temperature)

@@ -24,7 +24,7 @@ from cass.runs.folder import (
 )
 from cass.runs.inputs import Plan
 
-LABELS = "labels.sha256"
+LABEL_DIGEST = "labels.sha256"
 # What a run computes does not depend on these.
 CHANGEABLE = {"resume", "out", "num_workers", "cache"}
 
@@ -109,7 +109,7 @@ def require_earlier_data(work: Path, plan: Plan) -> None:
     Raises:
         DataError: An image or a label has changed, or there are others, or they are in another order.
     """
-    path, manifest = work / LABELS, plan.manifest
+    path, manifest = work / LABEL_DIGEST, plan.manifest
     labels = hashlib.sha256(manifest.targets.tobytes() + manifest.labelled.tobytes()).hexdigest()
     if _has_epoch(work) and path.is_file():  # 0.2 did not keep it
         require_same_images(work / SPLITS_FILE, manifest, plan.digests)
