@@ -111,13 +111,14 @@ def outcome_of(benchmark: Benchmark, draws: int) -> Outcome:
         found = there.get(point.cell)
         if point.place.protocol != PROTOCOL or found is None:
             continue
-        if (found[f"{point.place.label_fraction:g}"] == NOT_ASKED).all():  # all validation images are labelled
+        answered = found[f"{point.place.label_fraction:g}"]
+        if (answered == NOT_ASKED).all():  # all validation images are labelled
             continue
         cell, key = benchmark.cells[point.cell], f"{point.cell}/{point.place.label_fraction:g}"
-        count = int(found["targets"].max()) + 1
+        count = 1 + int(max(found["targets"].max(), answered[answered != NOT_ASKED].max()))
         for number, branch in enumerate(found["branches"].tolist()):
             parts = []
-            for predicted in found[f"{point.place.label_fraction:g}"][:, number]:
+            for predicted in answered[:, number]:
                 asked = predicted != NOT_ASKED
                 answers = Answers(
                     predicted=np.eye(count, dtype=np.bool_)[predicted[asked]],

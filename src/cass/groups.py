@@ -30,7 +30,7 @@ def group_codes(groups: NDArray[np.str_] | None, *, count: int) -> NDArray[np.in
 
 
 def join_copies(codes: NDArray[np.int64], digests: Sequence[str]) -> NDArray[np.int64]:
-    """Merge groups that share an image, so that exact copies stay in one split.
+    """Merge groups that contain identical files, so that copies of an image stay in one split.
 
     Args:
         codes: (N,) group codes.

@@ -201,7 +201,7 @@ def test_images_that_vanish_are_named(scans_of_faults: Path, tmp_path: Path) -> 
     assert not (tmp_path / "table.parquet").exists()
 
 
-@pytest.mark.parametrize("command", ["pretrain", "finetune"])
+@pytest.mark.parametrize("command", ["pretrain", pytest.param("finetune", marks=pytest.mark.slow)])
 def test_data_that_changes_while_a_run_is_stopped_is_named(
     command: str, scans_of_faults: Path, tmp_path: Path
 ) -> None:

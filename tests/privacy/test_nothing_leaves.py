@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,24 @@ from PIL import Image, PngImagePlugin
 
 import cass
 from conftest import TINY, write_scans
+from faults.test_kills import SPEC
 
 NAME = "Planted-Patient-4711"
+
+REFUSING = """
+import os, socket
+def refuse(address, *_, **__):
+    with open(os.environ["ATTEMPTS"], "a") as file:
+        print(repr(address), file=file)
+    raise OSError("the network is not to be used")
+def connect(self, address):
+    if self.family in (socket.AF_INET, socket.AF_INET6):
+        refuse(address)
+    return kept(self, address)
+kept, socket.socket.connect = socket.socket.connect, connect
+socket.getaddrinfo = socket.create_connection = refuse
+"""
+"""Read by every Python process that starts with it on its path."""
 
 
 @pytest.fixture
@@ -62,6 +81,44 @@ def whole_workflow(labels: Path, folder: Path) -> None:
 def test_no_command_uses_the_network(tmp_path: Path, attempts: list[str]) -> None:
     whole_workflow(write_scans(tmp_path / "scans"), tmp_path)
     assert attempts == []
+
+
+@pytest.mark.slow
+def test_commands_with_processes_of_their_own_use_no_network(tmp_path: Path) -> None:
+    labels = write_scans(tmp_path / "scans")
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SPEC.format(labels=labels).replace("seeds: [0, 1]", "seeds: [0]"))
+    findings = tmp_path / "findings.csv"
+    findings.write_text(
+        "image,disc\n" + "".join(f"images/{number:03d}.png,{number % 2}\n" for number in range(60))
+    )
+    (tmp_path / "patched").mkdir()
+    (tmp_path / "patched/sitecustomize.py").write_text(REFUSING)
+    attempts = tmp_path / "attempts.txt"
+    path = os.pathsep.join(filter(None, [str(tmp_path / "patched"), os.environ.get("PYTHONPATH")]))
+    env = os.environ | {"PYTHONPATH": path, "ATTEMPTS": str(attempts)}
+    asking = [sys.executable, "-c", "import socket; socket.create_connection(('192.0.2.1', 80))"]
+    assert subprocess.run(asking, env=env, capture_output=True, check=False).returncode == 1
+    assert attempts.read_text() == "('192.0.2.1', 80)\n"  # what every process of a command would leave
+    attempts.unlink()
+    commands = [
+        ("benchmark", str(spec), "--out", str(tmp_path / "benchmark"), "--jobs", "2"),
+        (
+            "prepare",
+            "multilabel",
+            str(labels.parent),
+            "--labels",
+            str(findings),
+            "--out",
+            str(tmp_path / "made.csv"),
+        ),
+    ]
+    for words in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", "cass", *words], env=env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert not attempts.exists()
 
 
 def test_names_in_image_files_are_written_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ class BatchModule(pl.LightningModule):
         self.seed = seed
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Move pixels and targets to the device; row numbers stay on the CPU, where random numbers are drawn."""
+        """Move pixels and targets to the device; row numbers stay on the CPU, where they seed augmentations."""
         return batch._replace(
             pixels=batch.pixels.to(device, non_blocking=True), targets=batch.targets.to(device, non_blocking=True)
         )
@@ -67,7 +67,7 @@ class BatchModule(pl.LightningModule):
 
         Args:
             batch: B images.
-            items: Numbers (B,) that each image's random numbers are drawn from; default: its row.
+            items: Numbers (B,) that seed each image's augmentation; default: its row.
 
         Returns:
             (B, C, V, V) in [0, 1] for each view, channels last in memory.

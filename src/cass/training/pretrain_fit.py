@@ -81,7 +81,7 @@ def prepare_pretraining(
         config: Settings of the run.
         kind: The method.
         names: The branches to train.
-        recipe: The views of an image, as many as the method takes.
+        recipe: The augmented views of each image that the method asks for.
         store: Decoded images.
         rows: Rows of the N training images.
         earlier_batch_size: What the run that continues has settled on; None for a new run.

@@ -1,4 +1,4 @@
-"""Gradient histograms: edges and textures of an image, without any network."""
+"""Gradient histograms: edges and textures of an image, computed without a network."""
 
 from __future__ import annotations
 

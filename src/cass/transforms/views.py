@@ -1,4 +1,4 @@
-"""Augmented views of a whole batch on the device it lies on, each image with its own random numbers."""
+"""Augmented views of a whole batch, computed on its device, each image with its own random numbers."""
 
 from __future__ import annotations
 
