@@ -4,7 +4,7 @@ For each set, seed and label fraction of a benchmark, the embeddings of both net
 that both count alike, and probed as `cass finetune --head linear` probes a branch, inside the same label budget.
 The answers on the test images are compared with those in the benchmark's folder: of the method named by `claim`,
 and without pretraining, each the mean of both branches' probes. Differences resample seeds and test groups.
-Usage: python benchmarks/side_by_side.py benchmarks/small.yaml runs/small    (writes side-by-side.md there)
+Usage: python benchmarks/side_by_side.py benchmarks/small.yaml runs/small [--seeds 0,1,2]   (side-by-side.md)
 """
 
 from __future__ import annotations
@@ -101,11 +101,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("spec", type=Path)
     parser.add_argument("run", type=Path)
+    parser.add_argument("--seeds", help="use these seeds only, separated by commas")
     given = parser.parse_args()
     torch.set_num_threads(2)
     logging.getLogger("cass").setLevel(logging.WARNING)
     benchmark = resolve_benchmark(BenchmarkConfig(spec=given.spec, out=given.run))
-    cells = [cell for cell in benchmark.cells.values() if not cell.pretraining]
+    seeds = set(benchmark.spec.seeds if not given.seeds else map(int, given.seeds.split(",")))
+    cells = [cell for cell in benchmark.cells.values() if not cell.pretraining and cell.config.seed in seeds]
     found: dict[Place, Answers] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number, cell in enumerate(cells, start=1):

@@ -15,6 +15,7 @@ import torch
 import cass
 from cass.errors import CassError
 from conftest import TINY, write_scans
+from dicom_files import ramp, write
 
 LABEL = "=HYPERLINK(evil)"
 FILE = "=cmd'<img src=x onerror=alert(1)>.png"
@@ -120,3 +121,35 @@ def test_pages_show_names_as_text(evil: Path, tmp_path: Path) -> None:
     report = (tmp_path / "report.html").read_text()
     assert html.escape("<b>cross</b>") in report
     assert html.escape(LABEL) in report
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+def test_names_that_lead_elsewhere_are_written_inside(tmp_path: Path) -> None:
+    """Of a table, a class or a DICOM tag: nothing is written outside of the folder that the user named."""
+    labels = write_scans(tmp_path / "work/data/scans")
+    place = labels.parent
+    (tmp_path / "work/data/up").mkdir()
+    for number in range(6):
+        write(
+            tmp_path / f"work/data/up/{number}.dcm",
+            ramp(),
+            SeriesInstanceUID="../../../series",
+            PatientID="../../../patient",
+            SOPInstanceUID="../../../image",
+            SeriesDescription="/tmp/../description",
+        )
+    names = [f"../up/{number}.dcm" for number in range(6)]
+    rows = [f"{name},../../../class{number % 2},../../../group" for number, name in enumerate(names)]
+    (place / "dicom.csv").write_text("image,label,group\n" + "\n".join(rows) + "\n")
+    shutil.copytree(place / "images", tmp_path / "work/data/pictures")
+    labels.write_text(labels.read_text().replace("images/", "../pictures/").replace("disc", "../../../disc"))
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    out = tmp_path / "work/out"
+    cass.prepare("dicom", place / "dicom.csv", out=out / "prepared")
+    cass.pretrain(labels, out=out / "run", **TINY | {"epochs": 1})
+    cass.finetune(out / "run", labels=labels, out=out / "tuned", epochs=1, batch_size=8, device="cpu")
+    cass.evaluate(out / "tuned", labels=labels, device="cpu")
+    cass.explain(out / "tuned", labels, out=out / "explained", limit=3, device="cpu")
+    written = {path for path in tmp_path.rglob("*") if path.is_file()} - before
+    assert len([path for path in written if path.suffix == ".png" and "prepared" in path.parts]) == 6
+    assert [path for path in written if not path.is_relative_to(out)] == []
