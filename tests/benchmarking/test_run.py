@@ -240,6 +240,7 @@ def test_processes_side_by_side_find_the_same(finished: Path, place: Path, tmp_p
     assert "Pretraining" in next((result.out / "cells").glob("*-cass-*/log.txt")).read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("submitit") is None, reason="submitit is not installed")
 def test_jobs_through_submitit_find_the_same(
     finished: Path, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
