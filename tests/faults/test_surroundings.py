@@ -201,13 +201,28 @@ def test_images_that_vanish_are_named(scans_of_faults: Path, tmp_path: Path) -> 
     assert not (tmp_path / "table.parquet").exists()
 
 
-@pytest.mark.parametrize("command", ["pretrain", pytest.param("finetune", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "command", ["pretrain", *(pytest.param(name, marks=pytest.mark.slow) for name in ("finetune", "compare"))]
+)
 def test_data_that_changes_while_a_run_is_stopped_is_named(
     command: str, scans_of_faults: Path, tmp_path: Path
 ) -> None:
     labels = write_scans(tmp_path / "scans")
     words: tuple[str, ...] = ("pretrain", str(labels), "--out", "run", *SMALL, "--epochs", "400")
     begun = "run/checkpoints/*.ckpt"
+    if command == "compare":
+        words = (
+            "compare",
+            str(labels),
+            "--out",
+            "run",
+            *SMALL,
+            "--label-fractions",
+            "0.5,1",
+            "--finetune",
+            "{epochs: 1}",
+        )
+        begun = "run/finetune/0.5-with-pretraining/summary.json"
     if command == "finetune":
         settings = ("--out", "run", "--label-fraction", "1", "--epochs", "400", "--patience", "400", *COMPUTE)
         words = ("finetune", str(scans_of_faults / "pretrained"), "--labels", str(labels), *settings)
@@ -222,9 +237,9 @@ def test_data_that_changes_while_a_run_is_stopped_is_named(
     shutil.copy(tmp_path / "scans/images/001.png", image)
     assert "1 of 60 images changed since the run" in failing((*words, "--resume"), tmp_path)
     image.write_bytes(pixels)
-    if command == "finetune":
+    if command != "pretrain":
         labels.write_text(labels.read_text().replace("images/000.png,stripes", "images/000.png,disc"))
-        assert "Labels changed since the run" in failing((*words, "--resume"), tmp_path)
+        assert "Labels changed since the work in" in failing((*words, "--resume"), tmp_path)
 
 
 def test_two_commands_build_one_cache(scans_of_faults: Path, tmp_path: Path) -> None:

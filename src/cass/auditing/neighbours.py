@@ -79,10 +79,10 @@ class Index:
         """
         found = []
         for start in range(0, len(queries), QUERIES):
-            block = [
-                _nearest(self._compared(queries, asking, span, least=least), most)  # many may be alike
-                for asking, span in self._visits(queries[start : start + QUERIES], start)
-            ]
+            block = []
+            for asking, span in self._visits(queries[start : start + QUERIES], start):
+                pairs = self._compared(queries, asking, span, least=least)
+                block.append(pairs if most is None else _nearest(pairs, most))  # many may be alike
             found.append(_nearest(Neighbours(*map(np.concatenate, zip(*block, strict=True))), most))
         return Neighbours(*map(np.concatenate, zip(*found, strict=True)))
 

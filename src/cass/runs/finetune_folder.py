@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +9,8 @@ from pathlib import Path
 
 from cass.config.finetune import FinetuneConfig
 from cass.data.splits.kept import require_same_images, write_splits
-from cass.errors import CassError, DataError, OutputError
-from cass.files import remove_partials, write_text
+from cass.errors import CassError, OutputError
+from cass.files import remove_partials
 from cass.runs.failure import FAILURE, failure_kept
 from cass.runs.folder import (
     CONFIG,
@@ -23,8 +22,8 @@ from cass.runs.folder import (
     write_start,
 )
 from cass.runs.inputs import Plan
+from cass.runs.same_labels import keep_labels, require_same_labels
 
-LABEL_DIGEST = "labels.sha256"
 # What a run computes does not depend on these.
 CHANGEABLE = {"resume", "out", "num_workers", "cache"}
 
@@ -109,17 +108,11 @@ def require_earlier_data(work: Path, plan: Plan) -> None:
     Raises:
         DataError: An image or a label has changed, or there are others, or they are in another order.
     """
-    path, manifest = work / LABEL_DIGEST, plan.manifest
-    labels = hashlib.sha256(manifest.targets.tobytes() + manifest.labelled.tobytes()).hexdigest()
-    if _has_epoch(work) and path.is_file():  # 0.2 did not keep it
-        require_same_images(work / SPLITS_FILE, manifest, plan.digests)
-        if path.read_text(encoding="utf-8") != labels:
-            raise DataError(
-                f"Labels changed since the run in {work} began",
-                "Restore them, or remove this folder and start again.",
-            )
-    write_splits(work / SPLITS_FILE, manifest, plan.splits, plan.digests)
-    write_text(path, labels)
+    if _has_epoch(work) and (work / SPLITS_FILE).is_file():  # 0.2 did not keep it
+        require_same_images(work / SPLITS_FILE, plan.manifest, plan.digests)
+        require_same_labels(work, plan.manifest)
+    write_splits(work / SPLITS_FILE, plan.manifest, plan.splits, plan.digests)
+    keep_labels(work, plan.manifest)
 
 
 def _has_epoch(work: Path) -> bool:

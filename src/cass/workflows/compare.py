@@ -14,7 +14,9 @@ from cass.config.evaluate import EvaluateConfig
 from cass.config.finetune import FinetuneConfig
 from cass.config.pretrain import PretrainConfig
 from cass.config.shared import job_settings
+from cass.data.formats.identity import image_digests
 from cass.data.manifest.manifest import Manifest
+from cass.data.splits.kept import require_same_images
 from cass.files import write_json, write_text
 from cass.logs import without_repeats
 from cass.reports.advice import advice
@@ -32,8 +34,9 @@ from cass.reports.tables import (
 )
 from cass.resolve.compare import resolve_compare
 from cass.resolve.pretrain import resolve_method
-from cass.runs.folder import SUMMARY, claimed, read_summary, write_start
+from cass.runs.folder import SPLITS_FILE, SUMMARY, claimed, read_summary, write_start
 from cass.runs.forecast import forecast_lines, forecast_pretraining
+from cass.runs.same_labels import keep_labels, require_same_labels
 from cass.workflows.evaluate import EvaluateResult, run_evaluate
 from cass.workflows.finetune import run_finetune
 from cass.workflows.pretrain import PretrainResult, run_pretrain
@@ -111,12 +114,23 @@ def run_compare(config: CompareConfig, resolved: Manifest | None = None) -> Comp
     with claimed(config.out), without_repeats():  # what one step says of the data set holds for the others
         if not (config.out / SUMMARY).is_file():
             write_start(config.out, config)
+        _require_earlier_data(config, manifest)
         pretraining = _pretrain(config)
         rows = _compared_rows(config, pretraining)
         said = advice(rows, collapsed=pretraining.collapsed)
         result = CompareResult(config.out, pretraining, rows, said, manifest.generated)
         _write(result)
     return result
+
+
+def _require_earlier_data(config: CompareConfig, manifest: Manifest) -> None:
+    """Make sure that a resumed comparison continues on the images and labels of its finished steps."""
+    pretraining = config.out / "pretrain"
+    if (pretraining / SUMMARY).is_file():
+        digests = image_digests([manifest.path(row) for row in range(len(manifest))])
+        require_same_images(pretraining / SPLITS_FILE, manifest, digests)
+        require_same_labels(config.out, manifest)
+    keep_labels(config.out, manifest)
 
 
 def _compared_rows(config: CompareConfig, pretraining: PretrainResult) -> list[ResultRow]:
