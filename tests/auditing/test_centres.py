@@ -78,3 +78,19 @@ def test_groups_that_hold_too_few_are_filled_with_minus_one(monkeypatch: pytest.
     for row in found.tolist():
         held = [number for number in row if number >= 0]
         assert len(held) == len(set(held)) > 0
+
+
+def test_many_centres_that_are_much_alike_do_not_slow_the_search(comparisons: list[int]) -> None:
+    rng = np.random.default_rng(5)
+    alike = directions(1).repeat(3000, axis=0) + 0.05 * rng.normal(size=(3000, 16)).astype(np.float32)
+    alike /= np.linalg.norm(alike, axis=1, keepdims=True)
+    vectors = np.concatenate([alike, directions(3000, seed=6)])[rng.permutation(6000)]
+    index = Centres(vectors)
+    queries = np.concatenate([alike[:50], directions(50, seed=7)])
+    found = index.nearest(queries, 8)
+    assert found.shape == (100, 8)
+    assert (found >= 0).all()
+    assert index._width <= centres.LARGEST_GROUP
+    assert sum(comparisons) < 100 * (centres.GROUPS_SEARCHED * centres.LARGEST_GROUP + 250)
+    best = np.take_along_axis(queries @ vectors.T, found, axis=1).max(axis=1)
+    assert np.mean(best > (queries @ vectors.T).max(axis=1) - 0.05) > 0.9

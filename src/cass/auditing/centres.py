@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 GROUP = 64
 """Centres per group, on average."""
+LARGEST_GROUP = 128
+"""Most centres per group: larger ones are divided, so that images that are much alike do not slow the search."""
 GROUPS_SEARCHED = 24
 """Groups that a vector is compared with."""
 AT_ONCE = 1_048_576
@@ -32,10 +34,13 @@ class Centres:
         number = max(1, len(vectors) // GROUP)
         if number <= GROUPS_SEARCHED:  # all of them would be searched
             number = 1
-        spread = np.linspace(0, len(vectors), number, endpoint=False).astype(np.int64)
-        self._middles = vectors[spread]
-        nearest = np.argmax(vectors @ self._middles.T, axis=1)
-        groups = [np.flatnonzero(nearest == group) for group in range(number)]
+        middles = vectors[np.linspace(0, len(vectors), number, endpoint=False).astype(np.int64)]
+        nearest = np.argmax(vectors @ middles.T, axis=1)
+        largest = len(vectors) if number == 1 else LARGEST_GROUP
+        wholes = [np.flatnonzero(nearest == group) for group in range(number)]
+        pieces = [np.split(rows, range(largest, len(rows), largest)) for rows in wholes]
+        groups = [rows for parts in pieces for rows in parts]
+        self._middles = middles.repeat([len(parts) for parts in pieces], axis=0)
         self._members = [vectors[rows] for rows in groups]
         self._width = max(map(len, groups))
         self._numbers = np.stack(
