@@ -22,7 +22,8 @@ CELL = 256
 PROBES = 32
 """Cells that a query is compared with."""
 QUERIES = 32_768
-"""Queries whose neighbours are collected before the nearest are chosen."""
+"""Queries whose neighbours are collected before the nearest are chosen, with up to 1,024 cells; with more cells
+there are more, so that as many queries visit a cell at once."""
 
 Vectors = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -77,10 +78,10 @@ class Index:
         Returns:
             The pairs, by query.
         """
-        found = []
-        for start in range(0, len(queries), QUERIES):
+        found, step = [], max(QUERIES, QUERIES * (len(self._ends) - 1) // 1024)
+        for start in range(0, len(queries), step):
             block = []
-            for asking, span in self._visits(queries[start : start + QUERIES], start):
+            for asking, span in self._visits(queries[start : start + step], start):
                 pairs = self._compared(queries, asking, span, least=least)
                 block.append(pairs if most is None else _nearest(pairs, most))  # many may be alike
             found.append(_nearest(Neighbours(*map(np.concatenate, zip(*block, strict=True))), most))
