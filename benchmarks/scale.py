@@ -5,7 +5,8 @@ with two tiny networks, each command in its own process. Then a quarter of a mil
 thumbnails are searched for near-duplicates, as the audit does it, and the targets and heads of cass are computed
 for a million embeddings of two networks, 256 dimensions each. Peak memory is the operating system's, with the
 mapped pages of the cache, which it can take back. Linux only.
-Usage: python benchmarks/scale.py [--images 20000] [--start 1000000] [--folder DIR]
+`--images 0` leaves the commands out; `--crops 1` searches with whole thumbnails alone, a nineteenth of the work.
+Usage: python benchmarks/scale.py [--images 20000] [--start 1000000] [--crops 19] [--folder DIR]
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 import torch
 from audit import draw
 
+from cass.auditing import appearance
 from cass.auditing.appearance import candidate_pairs
 from cass.methods.closed_form import closed_form_head, joint_targets
 
@@ -139,13 +141,16 @@ def main() -> None:
     parser.add_argument(
         "--start", type=int, default=1_000_000, help="images that are searched, and whose targets are computed"
     )
+    parser.add_argument("--crops", type=int, default=len(appearance.CROPS), help="crops that are searched")
     parser.add_argument("--folder", type=Path, default=None)
     given = parser.parse_args()
     if given.folder is not None:
         given.folder.mkdir(parents=True, exist_ok=True)
     sizes = [given.images // 4, given.images // 2, given.images]
-    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        growth(sizes, [commands(Path(folder) / str(size), size) for size in sizes])
+    if given.images:
+        with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+            growth(sizes, [commands(Path(folder) / str(size), size) for size in sizes])
+    appearance.CROPS = appearance.CROPS[: given.crops]
     for count in (given.start // 4, given.start // 2, given.start):
         search(count)
     start(given.start)

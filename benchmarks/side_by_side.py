@@ -3,7 +3,8 @@
 For each set, seed and label fraction of a benchmark, the embeddings of both networks are joined, each scaled so
 that both count alike, and probed as `cass finetune --head linear` probes a branch, inside the same label budget.
 The answers on the test images are compared with those in the benchmark's folder: of the method named by `claim`,
-and without pretraining, each the mean of both branches' probes. Differences resample seeds and test groups.
+and without pretraining, each the mean of both branches' probes. Differences resample seeds and test groups. What
+the folder `side-by-side` of the run holds is not probed again.
 Usage: python benchmarks/side_by_side.py benchmarks/small.yaml runs/small [--seeds 0,1,2]   (side-by-side.md)
 """
 
@@ -28,7 +29,7 @@ from cass.benchmarking.starting_run import write_starting_run
 from cass.config.benchmark import BenchmarkConfig
 from cass.evaluation.probe import scalings
 from cass.evaluation.resampling import Answers, GroupDraws, difference, resample
-from cass.files import write_text
+from cass.files import whole_file, write_text
 from cass.reports.tables import Cells, percent
 
 PROTOCOL = "probe"
@@ -42,24 +43,48 @@ def joined(parts: dict[str, Embeddings], train: NDArray[np.bool_]) -> Embeddings
     return np.concatenate([part / np.sqrt((part[train] ** 2).sum(axis=1).mean()) for part in scaled], axis=1)
 
 
-def answers_of(cell: Cell, start: Path) -> dict[float, Answers]:
-    """Probe the joined embeddings of a cell without pretraining; returns the test answers by label fraction."""
+def probe(cell: Cell, start: Path) -> dict[str, NDArray[np.generic]]:
+    """Probe the joined embeddings of a cell without pretraining.
+
+    Returns:
+        ``targets`` (N, K), ``units`` (N,) and, by label fraction, the predicted classes (N,) of the test images.
+    """
     cell.data.write()
     write_starting_run(cell.config.model_copy(update={"out": start}))
     images = frozen_images(cell, start, splits=("train", "val", "test"))
     manifest, splits = images.inputs.manifest, images.inputs.splits
     embeddings = joined(images.embed(start), splits == "train")
     test = splits == "test"
-    found = {}
+    found: dict[str, NDArray[np.generic]] = {
+        "targets": manifest.targets[test],
+        "units": np.array([cell.data.unit(manifest.images[row]) for row in np.flatnonzero(test)]),
+    }
     for tuning in tuning_settings(cell, start, protocol=PROTOCOL):
         logits = images.probes(tuning, {"both": embeddings})[0]["both"]
-        found[tuning.label_fraction] = Answers(
-            predicted=np.eye(logits.shape[1], dtype=np.bool_)[logits[test].argmax(axis=1)],
-            targets=manifest.targets[test],
-            units=tuple(cell.data.unit(manifest.images[row]) for row in np.flatnonzero(test)),
-            task=manifest.task,
-        )
+        found[f"{tuning.label_fraction:g}"] = logits[test].argmax(axis=1)
     return found
+
+
+def answers_of(cell: Cell, folder: Path) -> dict[float, Answers]:
+    """Return the test answers of a cell by label fraction; what the folder holds is not probed again."""
+    path = folder / f"{cell.name}.npz"
+    if not path.is_file():
+        with tempfile.TemporaryDirectory() as start:
+            found = probe(cell, Path(start) / cell.name)
+        folder.mkdir(exist_ok=True)
+        with whole_file(path) as partial, partial.open("wb") as file:
+            np.savez_compressed(file, **found)
+    kept = dict(np.load(path))
+    targets, units = kept.pop("targets"), tuple(kept.pop("units").tolist())
+    return {
+        float(fraction): Answers(
+            predicted=np.eye(targets.shape[1], dtype=np.bool_)[predicted],
+            targets=targets,
+            units=units,
+            task="multiclass",
+        )
+        for fraction, predicted in kept.items()
+    }
 
 
 def comparison(outcome: Outcome, found: dict[Place, Answers]) -> Cells:
@@ -109,11 +134,10 @@ def main() -> None:
     seeds = set(benchmark.spec.seeds if not given.seeds else map(int, given.seeds.split(",")))
     cells = [cell for cell in benchmark.cells.values() if not cell.pretraining and cell.config.seed in seeds]
     found: dict[Place, Answers] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for number, cell in enumerate(cells, start=1):
-            for fraction, answers in answers_of(cell, Path(folder) / cell.name).items():
-                found[cell.data.name, fraction, cell.config.seed] = answers
-            print(f"{number} of {len(cells)} sets and seeds done.", flush=True)
+    for number, cell in enumerate(cells, start=1):
+        for fraction, answers in answers_of(cell, given.run / "side-by-side").items():
+            found[cell.data.name, fraction, cell.config.seed] = answers
+        print(f"{number} of {len(cells)} sets and seeds done.", flush=True)
     table = comparison(collect(benchmark), found)
     text = f"{table.title}:\n\n{table.markdown()}\n"
     write_text(given.run / "side-by-side.md", text)
