@@ -89,13 +89,12 @@ COMMANDS = {
     "split": ("split", "{labels}", "--out", "disk/safe.csv"),
     "audit": ("audit", "{labels}", "--html", "disk/audit.html"),
 }
-EACH_COMMAND = pytest.mark.parametrize(
-    "name",
-    [
-        name if name in ("pretrain", "embed", "report") else pytest.param(name, marks=pytest.mark.slow)
-        for name in COMMANDS
-    ],
-)
+
+
+def each_command(*fast: str) -> pytest.MarkDecorator:
+    """Call a test with each command; those that are not named are slow."""
+    names = [name if name in fast else pytest.param(name, marks=pytest.mark.slow) for name in COMMANDS]
+    return pytest.mark.parametrize("name", names)
 
 
 def words_of(name: str, place: Path) -> tuple[str, ...]:
@@ -108,7 +107,7 @@ def words_of(name: str, place: Path) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     "kilobytes", [64, pytest.param(4, marks=pytest.mark.slow), pytest.param(512, marks=pytest.mark.slow)]
 )
-@EACH_COMMAND
+@each_command("pretrain", "embed", "report")
 def test_a_full_disk_is_one_line(name: str, kilobytes: int, scans_of_faults: Path, tmp_path: Path) -> None:
     with disk(tmp_path / "disk", f"size={kilobytes}k") as full:
         # The file of the whole is larger than the disk, or the disk is full before.
@@ -123,14 +122,14 @@ def test_a_full_disk_is_one_line(name: str, kilobytes: int, scans_of_faults: Pat
         ]
 
 
-@EACH_COMMAND
+@each_command("pretrain")
 def test_writing_to_a_read_only_disk_is_one_line(name: str, scans_of_faults: Path, tmp_path: Path) -> None:
     with disk(tmp_path / "disk", "ro"):
         line = failing(words_of(name, scans_of_faults), tmp_path)
         assert "disk does not allow it" in line or "disk is read-only" in line, line
 
 
-@EACH_COMMAND
+@each_command("embed")
 def test_images_and_runs_may_be_read_only(name: str, scans_of_faults: Path, tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     with disk(tmp_path / "shared", "size=200m") as shared:

@@ -172,12 +172,12 @@ def _start(
     logits, labels = torch.from_numpy(probe.held).float(), data.train.labels
     held_labels = data.labels[probe.held_rows]
     measured = module.measure(logits, torch.from_numpy(held_labels))
+    with torch.no_grad():
+        loss = module.loss(_logits(branch.head, probed.labelled[: len(labels)]), torch.from_numpy(labels))
     row = {
         "epoch": PROBE,
         "seconds": round(probed.seconds, 3),
-        "train/loss": float(
-            module.loss(_logits(branch.head, probed.labelled[: len(labels)]), torch.from_numpy(labels))
-        ),
+        "train/loss": float(loss),
         "val/loss": measured["loss"],
         "val/balanced_accuracy": measured["balanced_accuracy"],
     }
