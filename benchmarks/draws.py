@@ -18,8 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from frozen import frozen_images, tuning_settings
-from numpy.typing import NDArray
+from frozen import Arrays, frozen_images, kept, tuning_settings
 from rivals import rival_tables
 from targets import BRANCHES, PRETRAINING, Arm, gain_table
 
@@ -30,7 +29,7 @@ from cass.benchmarking.results import collect
 from cass.benchmarking.steps import Step
 from cass.config.benchmark import BenchmarkConfig
 from cass.evaluation.resampling import Answers, GroupDraws, Score
-from cass.files import whole_file, write_text
+from cass.files import write_text
 from cass.runs.folder import branch_files
 
 PROTOCOL = "probe"
@@ -48,7 +47,7 @@ def seeds_of(fraction: float, draws: int, *, seed: int) -> list[int]:
     return list(range(first, first + (draws if fraction < 1 else 1)))
 
 
-def probe(cell: Cell, draws: int, *, split: str) -> dict[str, NDArray[np.generic]]:
+def probe(cell: Cell, draws: int, *, split: str) -> Arrays:
     """Probe the branches of a cell.
 
     Returns:
@@ -59,7 +58,7 @@ def probe(cell: Cell, draws: int, *, split: str) -> dict[str, NDArray[np.generic
     images = frozen_images(cell, start, splits=tuple(dict.fromkeys(("train", "val", split))))
     asked = np.flatnonzero(images.inputs.splits == split)
     manifest, embeddings = images.inputs.manifest, images.embed(start)
-    found: dict[str, NDArray[np.generic]] = {
+    found: Arrays = {
         "branches": np.array(list(embeddings)),
         "targets": manifest.targets[asked].argmax(axis=1).astype(np.uint8),
         "units": np.array([cell.data.unit(manifest.images[row]) for row in asked]),
@@ -72,21 +71,16 @@ def probe(cell: Cell, draws: int, *, split: str) -> dict[str, NDArray[np.generic
             predicted[:, np.isin(asked, labelled)] = NOT_ASKED
             answers.append(predicted)
         found[f"{settings.label_fraction:g}"] = np.stack(answers)
+    print(f"{cell.name} done.", flush=True)
     return found
 
 
-def probed(cell: Cell, folder: Path, draws: int, *, split: str) -> dict[str, NDArray[np.generic]] | None:
+def probed(cell: Cell, folder: Path, draws: int, *, split: str) -> Arrays | None:
     """Return what :func:`probe` found, now or before; None for a cell without networks."""
     path = folder / f"{cell.name}-{draws}.npz"
-    if not path.is_file():
-        if not Step(cell, None).done or not branch_files(cell.folder / PRETRAIN):
-            return None
-        found = probe(cell, draws, split=split)
-        folder.mkdir(exist_ok=True)
-        with whole_file(path) as partial, partial.open("wb") as file:
-            np.savez_compressed(file, **found)
-        print(f"{cell.name} done.", flush=True)
-    return dict(np.load(path))
+    if not path.is_file() and not (Step(cell, None).done and branch_files(cell.folder / PRETRAIN)):
+        return None
+    return kept(path, lambda: probe(cell, draws, split=split))
 
 
 def averaged(parts: Sequence[Score]) -> Score:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from cass.config.finetune import FinetuneConfig
 from cass.config.pretrain import PretrainConfig
 from cass.data.splits.kept import read_splits
 from cass.data.store.dataset import StoredImages
+from cass.files import whole_file
 from cass.models.checkpoints import load_branch
 from cass.resolve.finetune import labelled_manifest
 from cass.runs.folder import SPLITS_FILE, branch_files
@@ -24,6 +26,17 @@ from cass.training.probing import fit_to_labels
 from cass.training.stored_embeddings import embed_finite
 
 Embeddings = NDArray[np.floating]
+Arrays = dict[str, NDArray[np.generic]]
+
+
+def kept(path: Path, compute: Callable[[], Arrays]) -> Arrays:
+    """Return the arrays of an .npz file; where it is not there, compute and write it."""
+    if not path.is_file():
+        found = compute()
+        path.parent.mkdir(exist_ok=True)
+        with whole_file(path) as partial, partial.open("wb") as file:
+            np.savez_compressed(file, **found)
+    return dict(np.load(path))
 
 
 @dataclass(frozen=True)

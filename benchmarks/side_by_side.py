@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from frozen import Embeddings, frozen_images, tuning_settings
+from frozen import Arrays, Embeddings, frozen_images, kept, tuning_settings
 from numpy.typing import NDArray
 
 from cass.benchmarking.cells import Cell
@@ -29,7 +29,7 @@ from cass.benchmarking.starting_run import write_starting_run
 from cass.config.benchmark import BenchmarkConfig
 from cass.evaluation.probe import scalings
 from cass.evaluation.resampling import Answers, GroupDraws, difference, resample
-from cass.files import whole_file, write_text
+from cass.files import write_text
 from cass.reports.tables import Cells, percent
 
 PROTOCOL = "probe"
@@ -43,7 +43,7 @@ def joined(parts: dict[str, Embeddings], train: NDArray[np.bool_]) -> Embeddings
     return np.concatenate([part / np.sqrt((part[train] ** 2).sum(axis=1).mean()) for part in scaled], axis=1)
 
 
-def probe(cell: Cell, start: Path) -> dict[str, NDArray[np.generic]]:
+def probe(cell: Cell, start: Path) -> Arrays:
     """Probe the joined embeddings of a cell without pretraining.
 
     Returns:
@@ -55,7 +55,7 @@ def probe(cell: Cell, start: Path) -> dict[str, NDArray[np.generic]]:
     manifest, splits = images.inputs.manifest, images.inputs.splits
     embeddings = joined(images.embed(start), splits == "train")
     test = splits == "test"
-    found: dict[str, NDArray[np.generic]] = {
+    found: Arrays = {
         "targets": manifest.targets[test],
         "units": np.array([cell.data.unit(manifest.images[row]) for row in np.flatnonzero(test)]),
     }
@@ -67,15 +67,9 @@ def probe(cell: Cell, start: Path) -> dict[str, NDArray[np.generic]]:
 
 def answers_of(cell: Cell, folder: Path) -> dict[float, Answers]:
     """Return the test answers of a cell by label fraction; what the folder holds is not probed again."""
-    path = folder / f"{cell.name}.npz"
-    if not path.is_file():
-        with tempfile.TemporaryDirectory() as start:
-            found = probe(cell, Path(start) / cell.name)
-        folder.mkdir(exist_ok=True)
-        with whole_file(path) as partial, partial.open("wb") as file:
-            np.savez_compressed(file, **found)
-    kept = dict(np.load(path))
-    targets, units = kept.pop("targets"), tuple(kept.pop("units").tolist())
+    with tempfile.TemporaryDirectory() as start:
+        found = kept(folder / f"{cell.name}.npz", lambda: probe(cell, Path(start) / cell.name))
+    targets, units = found.pop("targets"), tuple(found.pop("units").tolist())
     return {
         float(fraction): Answers(
             predicted=np.eye(targets.shape[1], dtype=np.bool_)[predicted],
@@ -83,7 +77,7 @@ def answers_of(cell: Cell, folder: Path) -> dict[float, Answers]:
             units=units,
             task="multiclass",
         )
-        for fraction, predicted in kept.items()
+        for fraction, predicted in found.items()
     }
 
 

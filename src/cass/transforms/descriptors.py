@@ -1,4 +1,4 @@
-"""Gradient histograms: edges and textures of an image, computed without a network."""
+"""Gradient histograms: hand-crafted edge and texture features of an image."""
 
 from __future__ import annotations
 
