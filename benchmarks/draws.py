@@ -4,7 +4,8 @@ Every pretrained network of a benchmark is probed with other draws of 1% and 10%
 Balanced accuracy is averaged over the draws; it is that of the test images, or where the benchmark looks at
 validation images, of those outside of the draw. Each seed has its own draws; intervals resample seeds and test
 groups together. What the folder `draws` of the run holds is not probed again.
-Usage: python benchmarks/draws.py benchmarks/small.yaml runs/small [--draws 10]     (writes draws.md there)
+Usage: python benchmarks/draws.py benchmarks/small.yaml runs/small [--draws 10]
+Writes draws.md and a picture of the gain of pretraining there.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import pandas as pd
 import torch
 from frozen import Arrays, frozen_images, kept, tuning_settings
 from rivals import rival_tables
-from targets import BRANCHES, PRETRAINING, Arm, gain_table
+from targets import BRANCHES, PRETRAINING, Arm, Comparison, draw_gains, gain_table, measure
 
 from cass.benchmarking.cells import PRETRAIN, Benchmark, Cell
 from cass.benchmarking.outcome import METRIC, Outcome
@@ -150,9 +151,17 @@ def compare(spec: Path, run: Path, *, draws: int) -> None:
     outcome = outcome_of(resolve_benchmark(BenchmarkConfig(spec=spec, out=run)), draws)
     tables = rival_tables(outcome)
     if "none" in outcome.methods:
-        title = f"Pretraining over no pretraining, {draws} draws of labels, mean over both branches"
-        arms = Arm(outcome.claim, PROTOCOL), Arm("none", PROTOCOL)
-        tables.append(gain_table(outcome, *arms, branches=BRANCHES, targets=PRETRAINING, title=title))
+        asked = Comparison(
+            "gain-draws",
+            f"Pretraining over no pretraining, linear probe, {draws} draws of labels, mean over both branches",
+            Arm(outcome.claim, PROTOCOL),
+            Arm("none", PROTOCOL),
+            BRANCHES,
+            PRETRAINING,
+        )
+        gains = measure(outcome, asked)
+        tables.append(gain_table(asked, gains))
+        draw_gains(asked, gains, run)
     text = "\n\n".join(f"## {cells.title}\n\n{cells.markdown()}" for cells in tables) + "\n"
     write_text(run / "draws.md", text)
     print(text)

@@ -4,13 +4,15 @@ A row for each method, a column for each label fraction: the claimed method minu
 mean over data sources and over the branches that both train. Intervals resample seeds and test groups; verdicts
 are after Holm's correction over the whole table, as in claims.md. Time is that of pretraining, beside the claimed
 method's.
-Usage: python benchmarks/rivals.py benchmarks/wide.yaml runs/wide     (writes rivals.md there)
+Usage: python benchmarks/rivals.py benchmarks/wide.yaml runs/wide     (writes rivals.md and pictures there)
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+
+from forest import Line, draw_forest
 
 from cass.benchmarking.claims import Claim, compare_methods
 from cass.benchmarking.outcome import Outcome, describe
@@ -50,6 +52,20 @@ def rival_tables(outcome: Outcome) -> list[Cells]:
     return tables
 
 
+def draw_rivals(outcome: Outcome, folder: Path) -> None:
+    """Draw the differences of each setting of networks, fine-tuning, batch size and epochs into a folder."""
+    settings: dict[str, dict[str, list[Line]]] = {}
+    for claim in compare_methods(outcome):
+        if claim.level == "fraction":
+            line = Line(claim.rival, claim.difference.interval, shown=claim.verdict in ("better", "not worse"))
+            lines = settings.setdefault(describe(claim.setting), {}).setdefault(f"labels: {claim.where}", [])
+            lines.append(line)
+    for number, (setting, panels) in enumerate(settings.items(), start=1):
+        draw_forest(
+            folder / f"rivals-{number}.png", panels, title=f"{outcome.claim} minus other methods; {setting}"
+        )
+
+
 def main() -> None:
     """Write and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -59,6 +75,7 @@ def main() -> None:
     outcome = collect(resolve_benchmark(BenchmarkConfig(spec=given.spec, out=given.run)))
     text = "\n\n".join(f"## {cells.title}\n\n{cells.markdown()}" for cells in rival_tables(outcome)) + "\n"
     write_text(given.run / "rivals.md", text)
+    draw_rivals(outcome, given.run)
     print(text)
 
 

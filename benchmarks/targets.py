@@ -2,7 +2,8 @@
 
 Every difference is paired by seed and test image; its 95% interval resamples seeds and test groups together, and
 data sources count alike, as in claims.md. A target is met only where the interval says so.
-Usage: python benchmarks/targets.py benchmarks/small.yaml runs/small [--seeds 0,1,2]     (writes targets.md there)
+Usage: python benchmarks/targets.py benchmarks/small.yaml runs/small [--seeds 0,1,2]
+Writes targets.md and a picture of each gain there.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from forest import Line, draw_forest
 
 from cass.benchmarking.cells import expand
 from cass.benchmarking.outcome import Outcome, score_cells, scores, share
@@ -29,6 +32,8 @@ TEACHING = {0.01: 0.03, 0.1: 0.03}
 TOGETHER = {0.01: 0.08, 0.1: 0.08}
 FULL = 0.02
 RANK_KEPT = 0.5
+MET = "met"
+ALL, CONFIRMATION = "all", "confirmation sets"
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,67 @@ class Arm:
 
     method: str
     protocol: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two arms, and how much the first should gain.
+
+    Attributes:
+        name: Name of its picture.
+        title: Title of its table.
+        first: The arm of interest.
+        second: Its baseline.
+        branches: Branches to average over.
+        targets: Least gain by label fraction.
+        overall: Least gain in the mean of the label fractions, where there is such a target.
+    """
+
+    name: str
+    title: str
+    first: Arm
+    second: Arm
+    branches: Sequence[str]
+    targets: dict[float, float]
+    overall: float | None = None
+
+
+CASS, NONE, TAUGHT = Arm("cass", "probe"), Arm("none", "probe"), Arm("cass", "taught")
+COMPARISONS = (
+    Comparison(
+        "gain-probe",
+        "Pretraining over no pretraining, linear probe, mean over both branches",
+        CASS,
+        NONE,
+        BRANCHES,
+        PRETRAINING,
+    ),
+    Comparison(
+        "gain-taught",
+        "Pseudo-labels over the labels alone, from pretrained networks, linear probe, mean of both",
+        TAUGHT,
+        CASS,
+        MEAN,
+        TEACHING,
+    ),
+    Comparison(
+        "gain-taught-over-none",
+        "Pretraining and pseudo-labels over neither, linear probe, mean of both",
+        TAUGHT,
+        NONE,
+        MEAN,
+        TOGETHER,
+    ),
+    Comparison(
+        "gain-full",
+        "Pretraining over no pretraining, full fine-tuning, mean over both branches",
+        Arm("cass", "full"),
+        Arm("none", "full"),
+        BRANCHES,
+        dict.fromkeys(PRETRAINING, FULL),
+        overall=FULL,
+    ),
+)
 
 
 def compare(
@@ -86,28 +152,76 @@ def met(found: Resampled, *, least: float, above: float = 0.0) -> str:
         return "not measured"
     low = found.interval.value if math.isnan(found.interval.low) else found.interval.low  # equal in every resample
     if found.interval.value >= least and low > above:
-        return "met"
+        return MET
     return "**missed**"
 
 
-def gain_table(
-    outcome: Outcome, first: Arm, second: Arm, *, branches: Sequence[str], targets: dict[float, float], title: str
-) -> Cells:
-    """Lay out a gain at each label fraction over all sets, over the confirmation sets, and over each set."""
-    every = tuple(outcome.sources)
-    groups = {"all": every, "confirmation sets": outcome.confirmation} | {name: (name,) for name in every}
-    rows = []
-    for fraction, least in targets.items():
+@dataclass(frozen=True)
+class Gain:
+    """A measured gain.
+
+    Attributes:
+        labels: Label fraction in words.
+        data: Data set, or which of them.
+        found: First arm minus second.
+        least: Least gain that the target asks for, or None where it only asks for an interval above a bound.
+        target: The target in words.
+        verdict: Whether it is met.
+    """
+
+    labels: str
+    data: str
+    found: Resampled
+    least: float | None
+    target: str
+    verdict: str
+
+
+def measure(outcome: Outcome, asked: Comparison) -> list[Gain]:
+    """Return a gain at each label fraction over all sets, over the confirmation sets, and over each set.
+
+    Where the mean of the label fractions has a target, so does the last gain.
+    """
+    groups = {ALL: tuple(outcome.sources), CONFIRMATION: outcome.confirmation}
+    groups |= {name: (name,) for name in outcome.sources}
+    gains = []
+    for fraction, least in asked.targets.items():
         for name, data in groups.items():
-            found = compare(outcome, first, second, branches=branches, fractions=[fraction], data=data)
-            wanted = {"all": f"+{100 * least:g}, above 0", "confirmation sets": "above 0"}.get(
-                name, f"above -{100 * MARGIN:g}"
+            found = compare(
+                outcome, asked.first, asked.second, branches=asked.branches, fractions=[fraction], data=data
             )
-            verdict = met(found, least=least if name == "all" else 0.0)
-            if name in outcome.sources:
-                verdict = met(found, least=-MARGIN, above=-MARGIN)
-            rows.append([share(fraction), name, percent(found.interval, sign="+"), wanted, verdict])
-    return Cells(title, ["labels", "data", "difference, points", "target", ""], rows)
+            if name == ALL:
+                wanted, verdict = f"+{100 * least:g}, above 0", met(found, least=least)
+            elif name == CONFIRMATION:
+                wanted, verdict = "above 0", met(found, least=0.0)
+            else:
+                wanted, verdict = f"above -{100 * MARGIN:g}", met(found, least=-MARGIN, above=-MARGIN)
+            gains.append(Gain(share(fraction), name, found, least if name == ALL else None, wanted, verdict))
+    if asked.overall is not None:
+        found = compare(outcome, asked.first, asked.second, branches=asked.branches, fractions=asked.targets)
+        wanted, verdict = f"+{100 * asked.overall:g}, above 0", met(found, least=asked.overall)
+        gains.append(Gain("their mean", ALL, found, asked.overall, wanted, verdict))
+    return gains
+
+
+def gain_table(asked: Comparison, gains: Sequence[Gain]) -> Cells:
+    """Lay out gains."""
+    rows = [
+        [gain.labels, gain.data, percent(gain.found.interval, sign="+"), gain.target, gain.verdict]
+        for gain in gains
+    ]
+    return Cells(asked.title, ["labels", "data", "difference, points", "target", ""], rows)
+
+
+def draw_gains(asked: Comparison, gains: Sequence[Gain], folder: Path) -> None:
+    """Draw gains into a folder; nothing where nothing was measured."""
+    panels: dict[str, list[Line]] = {}
+    for gain in gains:
+        if not math.isnan(gain.found.interval.value):
+            line = Line(gain.data, gain.found.interval, shown=gain.verdict == MET, target=gain.least)
+            panels.setdefault(f"labels: {gain.labels}", []).append(line)
+    if panels:
+        draw_forest(folder / f"{asked.name}.png", panels, title=asked.title)
 
 
 def collapse_table(outcome: Outcome, method: str) -> Cells:
@@ -123,46 +237,15 @@ def collapse_table(outcome: Outcome, method: str) -> Cells:
     return Cells(title, ["data", "branch", "collapsed", "rank kept", ""], rows)
 
 
-def target_tables(outcome: Outcome) -> list[Cells]:
-    """Lay out every target."""
-    cass, none = Arm("cass", "probe"), Arm("none", "probe")
-    taught = Arm("cass", "taught")
-    full = dict.fromkeys(PRETRAINING, FULL)
-    return [
-        gain_table(
-            outcome,
-            cass,
-            none,
-            branches=BRANCHES,
-            targets=PRETRAINING,
-            title="Pretraining over no pretraining, linear probe, mean over both branches",
-        ),
-        gain_table(
-            outcome,
-            taught,
-            cass,
-            branches=MEAN,
-            targets=TEACHING,
-            title="Pseudo-labels over the labels alone, from pretrained networks, linear probe, mean of both",
-        ),
-        gain_table(
-            outcome,
-            taught,
-            none,
-            branches=MEAN,
-            targets=TOGETHER,
-            title="Pretraining and pseudo-labels over neither, linear probe, mean of both",
-        ),
-        gain_table(
-            outcome,
-            Arm("cass", "full"),
-            Arm("none", "full"),
-            branches=BRANCHES,
-            targets=full,
-            title="Pretraining over no pretraining, full fine-tuning, mean over both branches",
-        ),
-        collapse_table(outcome, "cass"),
-    ]
+def target_tables(outcome: Outcome, *, figures: Path | None = None) -> list[Cells]:
+    """Lay out every target; with a folder for pictures, draw the gains too."""
+    tables = []
+    for asked in COMPARISONS:
+        gains = measure(outcome, asked)
+        tables.append(gain_table(asked, gains))
+        if figures is not None:
+            draw_gains(asked, gains, figures)
+    return [*tables, collapse_table(outcome, "cass")]
 
 
 def main() -> None:
@@ -178,7 +261,8 @@ def main() -> None:
         grids = {name: grid.model_copy(update={"seeds": None}) for name, grid in spec.grids.items()}
         spec = spec.model_copy(update={"seeds": seeds, "grids": grids})
     outcome = collect(expand(spec, folder=given.spec.resolve().parent, out=given.run))
-    text = "\n\n".join(f"## {cells.title}\n\n{cells.markdown()}" for cells in target_tables(outcome)) + "\n"
+    tables = target_tables(outcome, figures=given.run)
+    text = "\n\n".join(f"## {cells.title}\n\n{cells.markdown()}" for cells in tables) + "\n"
     write_text(given.run / "targets.md", text)
     print(text)
 

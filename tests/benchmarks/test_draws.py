@@ -19,7 +19,7 @@ def draws() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(FOLDER)
         yield import_module("draws")
-        for name in ("draws", "frozen", "rivals", "targets"):
+        for name in ("draws", "forest", "frozen", "rivals", "targets"):
             sys.modules.pop(name, None)
 
 

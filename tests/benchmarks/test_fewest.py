@@ -21,7 +21,7 @@ GAIN = {6: 0.0, 20: 0.1}
 def test_each_number_of_epochs_is_compared_with_no_pretraining(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(FOLDER)
     script = import_module("fewest")
-    for name in ("fewest", "draws", "frozen", "rivals", "targets"):
+    for name in ("fewest", "draws", "forest", "frozen", "rivals", "targets"):
         monkeypatch.delitem(sys.modules, name)
     rng = np.random.default_rng(0)
     rows, scores = [], {}

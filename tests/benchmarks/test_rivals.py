@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import runpy
+import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from cass.benchmarking.outcome import Outcome
 from cass.evaluation.resampling import Score
 from known_outcome import known_outcome
 
-RIVALS = Path(__file__).resolve().parents[2] / "benchmarks" / "rivals.py"
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 LEAD = {"cass": 0.0, "dino": 0.1, "mae": 0.2, "none": -0.1}
 SECONDS = {"cass": 10.0, "dino": 20.0, "mae": 5.0, "none": 0.0}
 
@@ -36,8 +38,20 @@ def known() -> Outcome:
     return known_outcome(rows, pretrainings, methods=tuple(LEAD), sources=sources, scores=scores)
 
 
-def test_differences_verdicts_and_times_of_every_method() -> None:
-    script: dict[str, Any] = runpy.run_path(str(RIVALS))
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.syspath_prepend(FOLDER)
+    script = runpy.run_path(str(FOLDER / "rivals.py"))
+    monkeypatch.delitem(sys.modules, "forest")
+    return script
+
+
+def test_each_setting_is_drawn(script: dict[str, Any], tmp_path: Path) -> None:
+    script["draw_rivals"](known(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["rivals-1.png"]
+
+
+def test_differences_verdicts_and_times_of_every_method(script: dict[str, Any]) -> None:
     (table,) = script["rival_tables"](known())
     assert table.title == "cass minus other methods; networks n, fine-tuning probe, pretraining batch 16, epochs 4"
     assert table.head == ["method", "10%, points", "100%, points", "time", "seeds"]
