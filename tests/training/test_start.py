@@ -8,7 +8,15 @@ import torch
 
 from cass.config.pretrain import PretrainConfig
 from cass.errors import ModelError
-from cass.training.start import branch_spec, describe_start, start_branch, uses_image_statistics
+from cass.training.start import (
+    RANDOM_IMAGES,
+    RANDOM_STEPS,
+    branch_spec,
+    describe_start,
+    random_start_cautions,
+    start_branch,
+    uses_image_statistics,
+)
 
 
 def config(**settings: Any) -> PretrainConfig:
@@ -51,3 +59,22 @@ def test_a_transformer_takes_small_views_where_it_can() -> None:
     assert branch.embed(torch.rand(1, 3, 16, 16)).shape == branch.embed(torch.rand(1, 3, 32, 32)).shape
     with pytest.raises(ModelError, match=r"images of one size only.*--views paper"):
         start_branch(config(transformer="mixer_s32_224"), "transformer", several_sizes=True)
+
+
+BOTH = ("cnn", "transformer")
+
+
+def test_few_images_or_steps_are_few_for_random_weights() -> None:
+    enough = config(epochs=-(-RANDOM_STEPS // (RANDOM_IMAGES // 16)))
+    assert random_start_cautions(enough, BOTH, images=RANDOM_IMAGES, batch_size=16) == []
+    (few,) = random_start_cautions(enough, BOTH, images=RANDOM_IMAGES - 16, batch_size=16)
+    assert few["code"] == "few-for-random-start"
+    assert f"{RANDOM_IMAGES - 16:,} images and" in few["message"]
+    (few,) = random_start_cautions(enough, BOTH, images=RANDOM_IMAGES, batch_size=32)  # half of the steps
+    assert f"from {RANDOM_IMAGES:,} images and {RANDOM_STEPS:,} steps on" in few["message"]
+
+
+def test_a_pretrained_network_is_no_random_start() -> None:
+    settings = config(epochs=1, cnn_weights="imagenet")
+    assert random_start_cautions(settings, BOTH, images=20, batch_size=16) == []
+    assert random_start_cautions(settings, ("transformer",), images=20, batch_size=16) != []

@@ -23,10 +23,11 @@ from cass.reports.lines import duration
 from cass.runs.inputs import Plan, make_plan
 from cass.training.batch_size import LARGEST
 from cass.training.pretrain_fit import prepare_pretraining
+from cass.training.start import random_start_cautions
 from cass.training.timing import time_pretraining
 from cass.training.watch import AUGMENTED
 from cass.transforms.recipes import ViewRecipe
-from cass.types import BranchName
+from cass.types import BranchName, Caution
 
 log = logging.getLogger("cass")
 
@@ -47,6 +48,7 @@ class Forecast:
         parameters: Parameters of each network.
         batch_size: Images per step.
         steps: Steps of the whole run.
+        cautions: What is doubtful about the run.
         image_seconds: Seconds of a training step per image, all branches together.
         decode_seconds: Seconds to decode all images, where they are not cached.
         seconds: Seconds of the training, with the collapse watch.
@@ -59,6 +61,7 @@ class Forecast:
     parameters: dict[str, int]
     batch_size: int
     steps: int
+    cautions: list[Caution]
     image_seconds: float
     decode_seconds: float
     seconds: float
@@ -111,6 +114,7 @@ def forecast_pretraining(
         parameters=parameters,
         batch_size=batch,
         steps=config.epochs * math.ceil(len(train) / batch),
+        cautions=random_start_cautions(config, names, images=len(train), batch_size=batch),
         image_seconds=image_seconds,
         decode_seconds=seconds * len(manifest),
         seconds=(config.epochs * len(train) + measurements * watched * FORWARD_SHARE) * image_seconds,
@@ -168,5 +172,6 @@ def forecast_lines(found: Forecast, config: PretrainConfig) -> Iterator[str]:
         f"{1 / found.image_seconds:.0f} images/s: about {duration(found.seconds)}"
     )
     yield f"Decoding, once for all runs on these images: about {duration(found.decode_seconds)}"
+    yield from (caution["message"] for caution in found.cautions)
     yield f"Memory: about {found.memory / 2**30:.1f} GiB"
     yield f"Disk: cache {found.cache_bytes / 1e9:.2f} GB, run folder at most {found.run_bytes / 1e9:.2f} GB"

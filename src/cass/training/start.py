@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from cass.config.pretrain import PretrainConfig
+from cass.listing import plural
 from cass.models.backbones import DYNAMIC_SIZE, BackboneSpec, Branch, build_branch
 from cass.seeds import derive_seed
-from cass.types import BranchName
+from cass.types import BranchName, Caution
+
+RANDOM_IMAGES: Final = 479
+"""Fewest training images with which pretraining from random weights gained at every label fraction."""
+RANDOM_STEPS: Final = 180
+"""Fewest steps with which it did (``benchmarks/fewest.py``, docs/results.md)."""
 
 
 def branch_spec(config: PretrainConfig, name: BranchName) -> BackboneSpec:
@@ -78,3 +86,31 @@ def describe_start(config: PretrainConfig, names: Sequence[BranchName]) -> str:
     parts = (branch_spec(config, name) for name in names)
     start = {"none": "random initialisation", "imagenet": "ImageNet weights"}
     return "; ".join(f"{part.name} from {start.get(part.weights, part.weights)}" for part in parts)
+
+
+def random_start_cautions(
+    config: PretrainConfig, names: Sequence[BranchName], *, images: int, batch_size: int
+) -> list[Caution]:
+    """Say where networks start from random weights with too little to learn from.
+
+    Args:
+        config: Settings of the run.
+        names: The branches to train.
+        images: Training images.
+        batch_size: Images per step, over all processes.
+
+    Returns:
+        ``few-for-random-start``, where no branch is pretrained and there are fewer images or steps than those
+        from which pretraining was measured to gain; else nothing.
+    """
+    steps = config.epochs * math.ceil(images / batch_size)
+    if any(branch_spec(config, name).weights != "none" for name in names):
+        return []
+    if images >= RANDOM_IMAGES and steps >= RANDOM_STEPS:
+        return []
+    message = (
+        f"{plural(images, 'image')} and {plural(steps, 'step')} are few for randomly initialised networks: pretraining "
+        f"was measured to gain from {RANDOM_IMAGES:,} images and {RANDOM_STEPS:,} steps on. Use pretrained weights, or "
+        "more images and --epochs."
+    )
+    return [{"code": "few-for-random-start", "message": message}]

@@ -37,6 +37,7 @@ from cass.training.gradients import gradient_cautions
 from cass.training.pretrain_fit import Pretraining, fit_pretraining, prepare_pretraining
 from cass.training.ranks import is_main, local_device
 from cass.training.run_progress import RunProgress
+from cass.training.start import random_start_cautions
 from cass.training.watch import CollapseWatch
 from cass.types import Caution
 
@@ -101,6 +102,9 @@ def run_pretrain(config: PretrainConfig, resolved: ResolvedPretrain | None = Non
         rows=inputs.rows("train"),
         earlier_batch_size=earlier_batch_size(config),
     )
+    few = random_start_cautions(config, resolved.method.names, images=len(run.images), batch_size=run.batch_size)
+    for caution in few:
+        log.warning(caution["message"])
     with claimed(out) if main else nullcontext():
         if main:
             claim_folder(config)  # another process may have begun meanwhile
@@ -116,7 +120,7 @@ def run_pretrain(config: PretrainConfig, resolved: ResolvedPretrain | None = Non
             method=run.method,
             watch=watch,
             progress=progress,
-            cautions=cautions,
+            cautions=cautions + few,
         )
 
 
