@@ -109,8 +109,8 @@ def random_start_cautions(
     if images >= RANDOM_IMAGES and steps >= RANDOM_STEPS:
         return []
     message = (
-        f"{plural(images, 'image')} and {plural(steps, 'step')} are few for randomly initialised networks: pretraining "
-        f"was measured to gain from {RANDOM_IMAGES:,} images and {RANDOM_STEPS:,} steps on. Use pretrained weights, or "
-        "more images and --epochs."
+        f"{plural(images, 'image')} and {plural(steps, 'step')} are few for randomly initialised networks: "
+        f"pretraining was measured to gain from {RANDOM_IMAGES:,} images and {RANDOM_STEPS:,} steps on. "
+        "Use pretrained weights, or more images and --epochs."
     )
     return [{"code": "few-for-random-start", "message": message}]
