@@ -31,7 +31,7 @@ from cass.benchmarking.steps import Step
 from cass.config.benchmark import BenchmarkConfig
 from cass.evaluation.resampling import Answers, GroupDraws, Score
 from cass.files import write_text
-from cass.runs.folder import branch_files
+from cass.runs.folder import CHECKPOINTS
 
 PROTOCOL = "probe"
 FIRST = 1000
@@ -79,9 +79,10 @@ def probe(cell: Cell, draws: int, *, split: str) -> Arrays:
 def probed(cell: Cell, folder: Path, draws: int, *, split: str) -> Arrays | None:
     """Return what :func:`probe` found, now or before; None for a cell without networks."""
     path = folder / f"{cell.name}-{draws}.npz"
-    if not path.is_file() and not (Step(cell, None).done and branch_files(cell.folder / PRETRAIN)):
+    networks = list((cell.folder / PRETRAIN / CHECKPOINTS).glob("*.safetensors"))
+    if not path.is_file() and not (Step(cell, None).done and networks):
         return None
-    return kept(path, lambda: probe(cell, draws, split=split))
+    return kept(path, lambda: probe(cell, draws, split=split), of=networks)
 
 
 def averaged(parts: Sequence[Score]) -> Score:

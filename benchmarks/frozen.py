@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,9 +29,9 @@ Embeddings = NDArray[np.floating]
 Arrays = dict[str, NDArray[np.generic]]
 
 
-def kept(path: Path, compute: Callable[[], Arrays]) -> Arrays:
-    """Return the arrays of an .npz file; where it is not there, compute and write it."""
-    if not path.is_file():
+def kept(path: Path, compute: Callable[[], Arrays], *, of: Iterable[Path] = ()) -> Arrays:
+    """Return the arrays of an .npz file; where it is not there or older than a file that it is of, compute it."""
+    if not path.is_file() or any(file.stat().st_mtime > path.stat().st_mtime for file in of):
         found = compute()
         path.parent.mkdir(exist_ok=True)
         with whole_file(path) as partial, partial.open("wb") as file:

@@ -149,9 +149,13 @@ def test_a_cell_without_networks_is_pretrained_again_only_for_new_results(
         shutil.rmtree(networks)
     assert benchmark(write(place), out=tmp_path / "out").complete
     assert not list(tmp_path.glob("out/cells/*/pretrain/checkpoints"))
+    for report in tmp_path.glob("out/cells/*/*/evaluation/*/report.json"):
+        (report.parent / "of-the-networks-that-are-gone").touch()
     more = benchmark(write(place, label_fractions=[0.5, 1.0]), out=tmp_path / "out")
     assert more.complete
     assert len(list(tmp_path.glob("out/cells/*/pretrain/checkpoints"))) == 2
+    (kept,) = tmp_path.glob("out/cells/*/*/evaluation/*/of-the-networks-that-are-gone")
+    assert "-none-" in str(kept)  # starting weights are the same again
 
 
 def test_a_cell_that_fails_is_reported_and_the_rest_goes_on(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -34,6 +35,19 @@ def test_what_is_there_is_not_probed_again(draws: Any, tmp_path: Path) -> None:
     assert draws.probed(cell, tmp_path, 2, split="test") is None  # no networks, and nothing kept
     np.savez(tmp_path / "a-2.npz", targets=np.array([0, 1], dtype=np.uint8))
     assert draws.probed(cell, tmp_path, 2, split="test")["targets"].tolist() == [0, 1]
+
+
+def test_answers_of_networks_that_are_gone_are_not_those_of_new_ones(
+    draws: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = SimpleNamespace(name="a", folder=tmp_path / "a")
+    np.savez(tmp_path / "a-2.npz", targets=np.array([0, 1], dtype=np.uint8))
+    os.utime(tmp_path / "a-2.npz", (1, 1))
+    checkpoints = tmp_path / "a" / "pretrain" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    (checkpoints / "cnn.safetensors").touch()
+    monkeypatch.setattr(draws, "probe", lambda *given, **named: {"targets": np.array([1, 1])})
+    assert draws.probed(cell, tmp_path, 2, split="test")["targets"].tolist() == [1, 1]
 
 
 def test_draws_are_averaged_and_labelled_images_are_not_asked(draws: Any, monkeypatch: Any) -> None:

@@ -196,7 +196,10 @@ def _try(step: Step) -> bool:
 
 
 def _pretrain_cell(cell: Cell) -> None:
-    """Pretrain from the last whole epoch on, or write the start."""
+    """Pretrain from the last whole epoch on, or write the start.
+
+    All results of a cell are of the same networks: where those are gone, its results go too.
+    """
     from cass.benchmarking.starting_run import write_starting_run
     from cass.workflows.pretrain import run_pretrain
 
@@ -205,7 +208,11 @@ def _pretrain_cell(cell: Cell) -> None:
         shutil.rmtree(out, ignore_errors=True)
         write_starting_run(cell.config)
         return
-    if (out / SUMMARY).is_file() or (out.exists() and not _continues(cell)):
+    if (out / SUMMARY).is_file():  # its networks are gone, and on another machine new ones differ in small ways
+        for folder in cell.folder.iterdir():
+            if folder.is_dir():
+                shutil.rmtree(folder)
+    elif out.exists() and not _continues(cell):
         shutil.rmtree(out)
     run_pretrain(cell.config.model_copy(update={"resume": out.exists()}))
     (out / CHECKPOINTS / LAST).unlink(missing_ok=True)
