@@ -72,6 +72,7 @@ def test_mistakes_are_one_line_with_the_mend(tmp_path: Path, change: dict[str, o
 def test_the_benchmarks_of_the_project_are_valid(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if path.with_suffix(".py").is_file():  # methods of its own
         monkeypatch.setattr(METHODS, "_entries", dict(METHODS))
+        monkeypatch.syspath_prepend(path.parent)
         runpy.run_path(str(path.with_suffix(".py")))
     spec = read_spec(path)
     for name, entry in spec.methods.items():
