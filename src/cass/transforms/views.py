@@ -16,7 +16,7 @@ from cass.transforms.recipes import Augmentation, ViewKind, ViewRecipe
 
 MakeViews = Callable[[Tensor, int, "Sequence[int] | NDArray[np.int64]"], list[Tensor]]
 Draw = Callable[[], Tensor]
-DRAWS = 20  # most random numbers per image that one augmentation draws
+DRAWS = 20  # upper bound on the random numbers per image that one augmentation draws
 _LUMA = (0.2989, 0.587, 0.114)  # ITU-R BT.601, as torchvision rounds it
 
 
@@ -167,7 +167,7 @@ def crop_matrix(smallest: float, most: float, side: int, scaled: int, draw: Draw
         most: Greatest share, in (0, 1].
         side: Side S of the images, in pixels.
         scaled: Side that the crops are scaled to, in pixels.
-        draw: Returns uniform random numbers (B,) in [0, 1), new ones at each call.
+        draw: Function that returns fresh uniform random numbers (B,) in [0, 1) on each call.
 
     Returns:
         Homographies (B, 3, 3) for :func:`warp`.
@@ -192,7 +192,7 @@ def perspective_matrix(most: float, side: int, draw: Draw) -> Tensor:
     Args:
         most: Most distortion, in (0, 1].
         side: Side S of the images, in pixels.
-        draw: Returns uniform random numbers (B,) in [0, 1), new ones at each call.
+        draw: Function that returns fresh uniform random numbers (B,) in [0, 1) on each call.
 
     Returns:
         Homographies (B, 3, 3) for :func:`warp`.
